@@ -1,0 +1,1 @@
+"""Data sets in their published formats, as uint8 tensors, and batched augmentation."""

@@ -1,0 +1,36 @@
+"""The neuron of "Distilling Spikes: Knowledge Distillation in Spiking Neural Networks" (Kushawaha et al., ICPR 2020).
+
+Eq. (2)-(5). Its spikes are graded: the height above the threshold is passed on, so the ReLU's own gradient is used and
+no surrogate is needed. The paper leaves the decay open; its other constants equal those of public code (see
+`decay`), whose value is the default here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spikedistill.neurons.neuron import StepNeuron
+
+
+@dataclass(frozen=True)
+class GradedReLU(StepNeuron):
+    """Decaying excitation x' = i + decay * x; output y = relu(x' - threshold); penalty x = x' - [y > 0] * p * x'.
+
+    With p = penalty / threshold. The gate [y > 0] passes no gradient; the penalised excitation does.
+    """
+
+    decay: float = 0.9
+    """lambda of Eq. (2), not given in the paper; 0.9 in the public network whose other constants match."""
+    threshold: float = 1.0
+    """tau of Eq. (3)."""
+    penalty: float = 1.5
+    """tau_p of Eq. (5); above the threshold, a spike turns the excitation negative: the refractory period."""
+
+    def step(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Eq. (2)-(5); v is the inner excitation."""
+        v = x + self.decay * v
+        y = torch.relu(v - self.threshold)
+        gate = (y > 0).to(v.dtype)
+        return y, v - gate * (self.penalty / self.threshold) * v

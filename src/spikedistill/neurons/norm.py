@@ -1,0 +1,71 @@
+"""Batch norm, optional residual and activation as one step: activation(norm(x) + residual).
+
+This is the definition, in plain PyTorch. A faster version of the step replaces the body of `NormAct.forward`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from spikedistill.neurons.neuron import Neuron
+
+
+class Norm(nn.Module):
+    """Batch norm over time and batch merged, for [T, B, C] and [T, B, C, H, W].
+
+    Weight one, bias zero, momentum 0.1 and eps 1e-5 at the start, PyTorch's defaults. Statistics are taken over
+    T * B (* H * W); a static input [1, B, ...] gives the same mean and variance as its T copies would, but for
+    n / (n - 1) in the running variance, with n the number of values per channel.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.momentum = 0.1
+        self.eps = 1e-5
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised x, of the same shape and dtype."""
+        folded: Tensor = nn.functional.batch_norm(
+            x.flatten(0, 1),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=self.training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+        return folded.view(x.shape)
+
+    def extra_repr(self) -> str:
+        """Number of channels."""
+        return str(self.channels)
+
+
+class NormAct(nn.Module):
+    """Norm, residual and activation of one layer of `channels` channels."""
+
+    def __init__(self, channels: int, neuron: Neuron) -> None:
+        super().__init__()
+        self.norm = Norm(channels)
+        self.act = neuron.build()
+
+    def forward(self, x: Tensor, residual: Tensor | None = None, steps: int | None = None) -> Tensor:
+        """Outputs [T, B, C, ...].
+
+        Args:
+            x: Currents before the norm, [T, B, C, ...], or [1, B, C, ...] for a static input that is held.
+            residual: Added to the normalised current; shaped like x or like the output.
+            steps: T, where x has one step.
+        """
+        current = self.norm(x)
+        if residual is not None:
+            current = current + residual
+        output: Tensor = self.act(current, steps)
+        return output
