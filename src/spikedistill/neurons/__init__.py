@@ -3,7 +3,7 @@
 from spikedistill.neurons.graded import GradedReLU
 from spikedistill.neurons.integrate_fire import IF, LIF, PLIF, ReLU
 from spikedistill.neurons.neuron import Activation, Neuron, spread
-from spikedistill.neurons.norm import Norm, NormAct
+from spikedistill.neurons.norm import Norm, norm_act
 from spikedistill.neurons.surrogate import (
     ATan,
     Erf,
@@ -26,7 +26,6 @@ __all__ = [
     "GradedReLU",
     "Neuron",
     "Norm",
-    "NormAct",
     "PiecewiseQuadratic",
     "ReLU",
     "Sigmoid",
@@ -35,5 +34,6 @@ __all__ = [
     "Surrogate",
     "Triangle",
     "fire",
+    "norm_act",
     "spread",
 ]

@@ -1,12 +1,12 @@
 """Batch norm, optional residual and activation as one step: activation(norm(x) + residual).
 
-This is the definition, in plain PyTorch. A faster version of the step replaces the body of `NormAct.forward`.
+This is the definition, in plain PyTorch. `spikedistill.kernels` is where faster versions of `norm_act` go.
 """
 
 import torch
 from torch import Tensor, nn
 
-from spikedistill.neurons.neuron import Neuron
+from spikedistill.neurons.neuron import Activation
 
 
 class Norm(nn.Module):
@@ -48,24 +48,20 @@ class Norm(nn.Module):
         return str(self.channels)
 
 
-class NormAct(nn.Module):
-    """Norm, residual and activation of one layer of `channels` channels."""
+def norm_act(
+    x: Tensor, norm: Norm, act: Activation, residual: Tensor | None = None, steps: int | None = None
+) -> Tensor:
+    """Outputs [T, B, C, ...] of activation(norm(x) + residual).
 
-    def __init__(self, channels: int, neuron: Neuron) -> None:
-        super().__init__()
-        self.norm = Norm(channels)
-        self.act = neuron.build()
-
-    def forward(self, x: Tensor, residual: Tensor | None = None, steps: int | None = None) -> Tensor:
-        """Outputs [T, B, C, ...].
-
-        Args:
-            x: Currents before the norm, [T, B, C, ...], or [1, B, C, ...] for a static input that is held.
-            residual: Added to the normalised current; shaped like x or like the output.
-            steps: T, where x has one step.
-        """
-        current = self.norm(x)
-        if residual is not None:
-            current = current + residual
-        output: Tensor = self.act(current, steps)
-        return output
+    Args:
+        x: Currents before the norm, [T, B, C, ...], or [1, B, C, ...] for a static input that is held.
+        norm: Its statistics are updated in training mode.
+        act: The layer's neurons.
+        residual: Added to the normalised current; shaped like x or like the output.
+        steps: T, where x has one step.
+    """
+    current = norm(x)
+    if residual is not None:
+        current = current + residual
+    output: Tensor = act(current, steps)
+    return output
