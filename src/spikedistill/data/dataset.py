@@ -1,10 +1,15 @@
 """What every data set is: a value that says which images and which augmentation, and loads them as uint8 tensors."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from jaxtyping import Int, UInt8
 from torch import Tensor
+
+from spikedistill.data.subset import balanced, proportional, rest
+from spikedistill.errors import InputError, nearest
+
+Policy = Literal["none", "cifar10"]
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,20 @@ class Augment:
     """Zero padding in pixels around the image before a random crop back to its size; 0 for none."""
     flip: bool = False
     """Mirror left to right with probability 1/2."""
-    policy: Literal["none", "cifar10"] = "none"
+    policy: Policy = "none"
     """AutoAugment's CIFAR-10 policy (Cubuk et al., CVPR 2019), or none."""
     cutout: int = 0
     """Side in pixels of the square that cutout (DeVries and Taylor, 2017) sets to the mean; 0 for none."""
+
+    def __post_init__(self) -> None:
+        for name in ("crop", "cutout"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it is a number of pixels, 0 for none.")
+        allowed = get_args(Policy)
+        if self.policy not in allowed:
+            raise InputError(
+                f"Unknown policy {self.policy!r}.{nearest(self.policy, allowed)} Allowed: {', '.join(allowed)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, index: Int[Tensor, " M"]) -> "Split":
+        """The images and labels with these indices."""
+        return Split(self.images[index], self.labels[index])
 
 
 @dataclass(frozen=True)
@@ -49,16 +68,17 @@ class Splits:
 class Dataset:
     """Base of all data sets."""
 
-    shape: ClassVar[tuple[int, int, int]]
-    """Channels, height, width."""
+    name: ClassVar[str]
+    """On the command line."""
     classes: ClassVar[int]
-    mean: ClassVar[tuple[float, ...]]
-    """Per channel, of the published training images scaled to [0, 1]."""
-    std: ClassVar[tuple[float, ...]]
-    """Likewise."""
+    train_counts: ClassVar[tuple[int, ...]]
+    """Published training images of each class."""
+    test_counts: ClassVar[tuple[int, ...]]
+    """Published test images of each class."""
 
     root: str = field(default="", metadata={"place": True})
-    """Folder that holds the published files; SPIKEDISTILL_DATA where empty. Says where, not what: not in the hash."""
+    """Folder that holds the published files; where empty, SPIKEDISTILL_DATA, or else ~/.cache/spikedistill/data. Says
+    where, not what: not in the hash."""
     train_size: int = 0
     """Number of training images to keep, the same number of each class where possible; 0 keeps all."""
     validation: int = 0
@@ -66,6 +86,54 @@ class Dataset:
     augment: Augment = Augment()
     """Augmentation of the training images."""
 
+    def __post_init__(self) -> None:
+        published = sum(self.train_counts)
+        for name in ("train_size", "validation"):
+            if not 0 <= getattr(self, name) <= published:
+                raise InputError(
+                    f"{name} is {getattr(self, name)}; it is a number of images from 0 to the {published} training "
+                    f"images of {self.name}."
+                )
+        if self.validation + max(self.train_size, 1) > published:
+            raise InputError(
+                f"validation {self.validation} and train_size {self.train_size or 'all the rest, at least 1,'} are more "
+                f"than the {published} training images of {self.name}. Lower one of them."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        raise NotImplementedError
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Per channel, of the published training images scaled to [0, 1]."""
+        raise NotImplementedError
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation, likewise."""
+        raise NotImplementedError
+
     def load(self) -> Splits:
-        """Read, check and split. Raises InputError where files are missing, damaged or not what they should be."""
+        """Read, check and split.
+
+        Which images are held out and kept depends on the order of the files and on nothing else, not on the recipe's
+        seed: all seeds of an experiment see the same data. The held-out images have the class shares of the whole;
+        the kept ones keep their order.
+
+        Raises:
+            InputError: files are missing and cannot be downloaded, are damaged, or are not what they should be.
+        """
+        train, test = self._read()
+        validation = None
+        if self.validation:
+            held_out = proportional(train.labels, self.validation)
+            validation, train = train[held_out], train[rest(held_out, len(train))]
+        if self.train_size:
+            train = train[balanced(train.labels, self.train_size)]
+        return Splits(train, validation, test)
+
+    def _read(self) -> tuple[Split, Split]:
+        """The published training and test images, checked."""
         raise NotImplementedError

@@ -1,0 +1,30 @@
+"""Distillation methods: one file per paper.
+
+A method is found here by being here: `methods()` lists whatever the modules of this folder define.
+"""
+
+from spikedistill.found import found
+from spikedistill.methods.cross_entropy import CrossEntropy
+from spikedistill.methods.kdsnn import KDSNNResponse
+from spikedistill.methods.method import Losses, Method, MethodModule, Signals
+from spikedistill.methods.tet import TET
+from spikedistill.methods.tser import TSER
+from spikedistill.methods.vanilla_kd import VanillaKD
+
+__all__ = [
+    "TET",
+    "TSER",
+    "CrossEntropy",
+    "KDSNNResponse",
+    "Losses",
+    "Method",
+    "MethodModule",
+    "Signals",
+    "VanillaKD",
+    "methods",
+]
+
+
+def methods() -> dict[str, type[Method]]:
+    """All methods by their names on the command line, in alphabetical order."""
+    return dict(sorted((method.name, method) for method in found(__name__, Method).values()))

@@ -7,6 +7,8 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from spikedistill.errors import InputError
+
 Losses = dict[str, Tensor]
 """Loss terms by name, scalars, weighted already: the loop sums them and logs each by its name."""
 
@@ -20,11 +22,17 @@ class Signals:
     taps: dict[str, Tensor] = field(default_factory=dict)
     """Activations [T, B, ...] by the names that the method asked for."""
 
+    def detach(self) -> "Signals":
+        """The same signals outside autograd."""
+        return Signals(self.logits.detach(), {name: tap.detach() for name, tap in self.taps.items()})
+
 
 @dataclass(frozen=True)
 class Method:
     """Base of all methods: the hyper-parameters as fields, the losses as a function of signals."""
 
+    name: ClassVar[str]
+    """Name on the command line and in recipes' files, in kebab-case."""
     needs_teacher: ClassVar[bool] = True
     """False for a method that trains from labels alone."""
     student_taps: ClassVar[tuple[str, ...]] = ()
@@ -41,6 +49,16 @@ class Method:
             labels: Class indices.
         """
         raise NotImplementedError
+
+    def taught_by(self, teacher: Signals | None) -> Signals:
+        """The teacher's signals outside autograd.
+
+        Raises:
+            InputError: there is no teacher.
+        """
+        if teacher is None:
+            raise InputError(f"The method {self.name!r} needs a teacher and was given none. Name a teacher.")
+        return teacher.detach()
 
     def build(self, student: Signals, teacher: Signals | None) -> "MethodModule":  # noqa: ARG002
         """The method as a module, for signals shaped like these.

@@ -1,0 +1,15 @@
+"""Networks: one definition each, an ANN or an SNN by the choice of neuron."""
+
+from spikedistill.found import found
+from spikedistill.models.convnet import ConvNet
+from spikedistill.models.mlp import MLP
+from spikedistill.models.model import Model, Network, Shape
+from spikedistill.models.resnet import ResNet
+from spikedistill.models.wrn import WRN
+
+__all__ = ["MLP", "WRN", "ConvNet", "Model", "Network", "ResNet", "Shape", "models"]
+
+
+def models() -> dict[str, type[Model]]:
+    """All architectures of this folder, by their names on the command line."""
+    return {cls.name: cls for cls in found(__name__, Model).values()}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spikedistill.errors import InputError
+from spikedistill.neurons.checks import check_above, check_finite
 from spikedistill.neurons.neuron import Neuron, StepNeuron
 from spikedistill.neurons.surrogate import Sigmoid, Surrogate, fire
 
@@ -22,13 +22,17 @@ class IF(StepNeuron):
     """Integrate and fire: h = v + x."""
 
     threshold: float = 1.0
-    """Potential at which the neuron fires."""
+    """Potential at which the neuron fires; above the potential at rest."""
     reset: float | None = 0.0
     """Potential after a spike (hard reset), also the potential at rest; None subtracts the threshold (soft reset)."""
     detach_reset: bool = False
     """Keep the reset out of the backward pass."""
     surrogate: Surrogate = Sigmoid()
     """Derivative of the spike with respect to h - threshold."""
+
+    def __post_init__(self) -> None:
+        check_finite("reset", self.rest())
+        check_above("threshold", self.threshold, self.rest(), "the potential at rest, ")
 
     def rest(self) -> float:
         """The reset potential; 0 for soft reset."""
@@ -61,8 +65,8 @@ class LIF(IF):
     """Divide the input by tau too."""
 
     def __post_init__(self) -> None:
-        if not self.tau > 1.0:
-            raise InputError(f"tau must be above 1, not {self.tau}.")
+        super().__post_init__()
+        check_above("tau", self.tau, 1.0)
 
     def charge(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
         """Potential before firing."""
@@ -82,8 +86,8 @@ class PLIF(IF):
     """Scale the input by 1 / tau too."""
 
     def __post_init__(self) -> None:
-        if not self.init_tau > 1.0:
-            raise InputError(f"init_tau must be above 1, not {self.init_tau}.")
+        super().__post_init__()
+        check_above("init_tau", self.init_tau, 1.0)
 
     def learned(self) -> dict[str, float]:
         """Give w = -log(tau - 1)."""

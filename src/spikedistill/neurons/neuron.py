@@ -47,14 +47,15 @@ class StepNeuron(Neuron):
         raise NotImplementedError
 
     def forward(self, current: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
-        """Outputs [T, ...] in the dtype of `current` [T, ...]; the potential is kept in 32 bits or more."""
+        """Outputs [T, B, ...] in the dtype of `current` [T, B, ...]; the potential is kept in 32 bits or more."""
         x = current.to(torch.promote_types(current.dtype, torch.float32))
         v = torch.full_like(x[0], self.rest())
         outputs = []
         for x_t in x:
             y, v = self.step(v, x_t, learned)
             outputs.append(y)
-        return torch.stack(outputs).to(current.dtype)
+        # cat of [B, C, H, W] keeps channels_last, which stack would not.
+        return torch.cat(outputs).to(current.dtype).unflatten(0, x.shape[:2])  # type: ignore[no-untyped-call, no-any-return]
 
 
 class Activation(nn.Module):
@@ -84,9 +85,13 @@ def spread(x: Tensor, steps: int | None) -> Tensor:
     """Return x [T, ...], or [1, ...] repeated over `steps` without copying.
 
     Raises:
-        ValueError: x has neither one step nor `steps`.
+        ValueError: x has neither one step nor `steps`, or `steps` is below 1.
     """
-    if steps is None or x.shape[0] == steps:
+    if steps is None:
+        return x
+    if steps < 1:
+        raise ValueError(f"Asked were {steps} time steps. Allowed: 1 or more.")
+    if x.shape[0] == steps:
         return x
     if x.shape[0] != 1:
         raise ValueError(f"The input has {x.shape[0]} time steps; asked were {steps}. Allowed: 1 or {steps}.")

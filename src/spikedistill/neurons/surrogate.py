@@ -6,16 +6,22 @@ step, `fire`.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from spikedistill.neurons.checks import check_above
+
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Base of all surrogates."""
+    """Base of all surrogates. Their parameters are finite and above 0; anything else raises `InputError`."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_above(field.name, getattr(self, field.name), 0.0)
 
     def gradient(self, x: Tensor) -> Tensor:
         """Derivative to use at x (any shape), the potential's distance from the threshold."""

@@ -1,0 +1,172 @@
+"""The command line. Torch is imported only by the commands that need it, when they need it."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from spikedistill import __version__
+from spikedistill.errors import InputError, nearest
+
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 1 (a run failed), 2 (wrong input), 130 (stopped by the user)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except InputError as error:
+        print(f"spikedistill: error: {error}", file=sys.stderr)
+        return EXIT_WRONG_INPUT
+    except KeyboardInterrupt:
+        print("spikedistill: stopped.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one line per error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}. `{self.prog} --help` shows what is allowed.")
+
+
+def _dispatch(words: list[str]) -> int:
+    parser = _Parser(prog="spikedistill", description="Distil knowledge into spiking neural networks.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"spikedistill {__version__}")
+    lines = "".join(f"  {name:10} {(command.__doc__ or '').partition(chr(10))[0]}\n" for name, command in COMMANDS.items())
+    parser.usage = "spikedistill [-h] [--version] COMMAND ..."
+    parser.epilog = f"commands:\n{lines}\n`spikedistill COMMAND --help` says more."
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    if not words or words[0].startswith("-"):
+        parser.parse_args(words)
+        parser.print_help()
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        raise InputError(f"Unknown command {name!r}.{nearest(name, COMMANDS)} Allowed: {', '.join(COMMANDS)}.")
+    return COMMANDS[name](rest)
+
+
+def train(words: list[str]) -> int:
+    """Train a recipe, or resume it; prints the run's folder last."""
+    parser = _Parser(
+        prog="spikedistill train",
+        usage="spikedistill train RECIPE [--runs DIR] [--device NAME] [--PART KIND] [--PART.FIELD VALUE]",
+        description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. Asking "
+        "for a recipe that has run returns its folder; one that was interrupted is resumed.",
+        epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("recipe", nargs="?")
+    parser.add_argument("--runs", default=os.environ.get("SPIKEDISTILL_RUNS", "runs"), help="folder of run folders")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    if not words or words[0] in ("-h", "--help"):
+        parser.print_help()
+        return 0
+    if words[0].startswith("-"):
+        raise InputError("The recipe comes first: spikedistill train RECIPE [--options].")
+    known, rest = parser.parse_known_args(words)
+
+    from spikedistill import recipe_files
+
+    recipe = recipe_files.load(known.recipe)
+
+    from spikedistill import loop, runs
+    from spikedistill.overrides import override
+    from spikedistill.progress import reporter
+
+    recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
+    try:
+        run = runs.train(recipe, known.runs, known.device, reporter())
+    except loop.Stopped as stop:
+        print(f"spikedistill: {stop} The same command resumes it.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (loop.DivergedError, OSError) as error:
+        print(f"spikedistill: error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    _print_metrics(run.metrics)
+    print(run.folder)
+    return 0
+
+
+def evaluate(words: list[str]) -> int:
+    """Accuracy of a finished run at each time step, at any T."""
+    parser = _Parser(prog="spikedistill evaluate", description=evaluate.__doc__, allow_abbrev=False)
+    parser.add_argument("run", help="a run's folder, as `spikedistill train` prints it")
+    parser.add_argument("--steps", type=int, help="T; the recipe's own by default")
+    parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
+    parser.add_argument("--split", choices=("test", "validation", "train"), default="test")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(words)
+    if given.steps is not None and given.steps < 1:
+        raise InputError(f"--steps must be 1 or more, not {given.steps}.")
+
+    from spikedistill import runs
+    from spikedistill.evaluate.run import evaluate as evaluate_run
+
+    run = runs.open_run(Path(given.run))
+    result = evaluate_run(run, given.steps, given.split, given.root, given.device)
+    if given.json:
+        print(json.dumps(result))
+    else:
+        _print_metrics(result)
+    return 0
+
+
+def list_(words: list[str]) -> int:
+    """Recipes, methods, models with parameters and MACs, neurons, data sets."""
+    parser = _Parser(prog="spikedistill list", description=list_.__doc__, allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(words)
+
+    from spikedistill import listing
+
+    parts = listing.everything()
+    if given.json:
+        print(json.dumps(parts, indent=2))
+    else:
+        listing.show(parts)
+    return 0
+
+
+def cite(words: list[str]) -> int:
+    """BibTeX of a recipe or a method."""
+    parser = _Parser(prog="spikedistill cite", description=cite.__doc__, allow_abbrev=False)
+    parser.add_argument("name", help="a recipe or a method, as `spikedistill list` names them")
+    given = parser.parse_args(words)
+
+    from spikedistill import citations
+
+    print(citations.bibtex(given.name))
+    return 0
+
+
+def _print_metrics(metrics: dict[str, object]) -> None:
+    """Print the accuracies of a run as lines for people."""
+
+    def percent(value: object) -> str:
+        return f"{value:.2%}" if isinstance(value, float) else str(value)
+
+    for name, value in metrics.items():
+        if not name.startswith("accuracy"):
+            continue
+        shown = "  ".join(map(percent, value)) if isinstance(value, list | tuple) else percent(value)
+        print(f"{name.replace('_', ' '):25} {shown}")
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "list": list_, "cite": cite}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Augmentation of a batch of uint8 images on their device: what happens to an image depends on (seed, epoch, index).
+
+Not on the batch it is in, its place there, or anything drawn before. There is no loop over images. Crop, flip and
+cutout do not wait for the device; AutoAugment does, twice a batch.
+"""
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from spikedistill.data.autoaugment import cifar10_policy
+from spikedistill.data.dataset import Augment
+from spikedistill.data.sample import nearest_pixels
+from spikedistill.randomness import Stream, integers, uniform
+
+
+def augment(
+    images: UInt8[Tensor, "B C H W"],
+    index: Int[Tensor, " B"],
+    spec: Augment,
+    seed: int,
+    epoch: int,
+    mean: tuple[float, ...],
+) -> UInt8[Tensor, "B C H W"]:
+    """The images as this epoch shows them; `images` itself where `spec` asks for nothing.
+
+    Args:
+        images: Of one or three channels if there is a policy.
+        index: Each image's number in the training set, on the device of `images`.
+        spec: What to do.
+        seed: The run's.
+        epoch: From 0.
+        mean: Per channel, in [0, 1]; cutout fills with it, so that normalisation makes it 0 (to within 1/510).
+    """
+    if spec.crop or spec.flip:
+        images = crop_and_flip(images, index, spec.crop, spec.flip, seed, epoch)
+    if spec.policy == "cifar10":
+        images = cifar10_policy(images, index, seed, epoch)
+    if spec.cutout:
+        images = cutout(images, index, spec.cutout, mean, seed, epoch)
+    return images
+
+
+def crop_and_flip(
+    images: UInt8[Tensor, "B C H W"], index: Int[Tensor, " B"], padding: int, flip: bool, seed: int, epoch: int
+) -> UInt8[Tensor, "B C H W"]:
+    """Pad with zeros and crop back to the size, all (2 padding + 1)^2 places equally likely; then mirror half of them.
+
+    Args:
+        images: Any.
+        index: Numbers in the training set.
+        padding: In pixels, on each side.
+        flip: Mirror left to right with probability 1/2.
+        seed: The run's.
+        epoch: From 0.
+    """
+    height, width = images.shape[2:]
+    y = torch.arange(height, device=images.device).repeat(len(images), 1)
+    x = torch.arange(width, device=images.device).repeat(len(images), 1)
+    if flip:
+        mirrored = uniform(seed, epoch, index, Stream.FLIP) < 0.5
+        x = torch.where(mirrored[:, None], width - 1 - x, x)
+    if padding:
+        y = y + (integers(2 * padding + 1, seed, epoch, index, Stream.CROP_Y) - padding)[:, None]
+        x = x + (integers(2 * padding + 1, seed, epoch, index, Stream.CROP_X) - padding)[:, None]
+    return nearest_pixels(images, y[:, :, None], x[:, None, :], fill=0)
+
+
+def cutout(
+    images: UInt8[Tensor, "B C H W"],
+    index: Int[Tensor, " B"],
+    length: int,
+    mean: tuple[float, ...],
+    seed: int,
+    epoch: int,
+) -> UInt8[Tensor, "B C H W"]:
+    """Fill one square with the mean (DeVries and Taylor, "Improved regularization of CNNs with cutout", 2017).
+
+    The square's centre is any pixel, so the square may reach over the border; it goes from centre - length // 2 to
+    centre - length // 2 + length, exclusive. (The authors' code makes an odd length one smaller.)
+
+    Args:
+        images: Any.
+        index: Numbers in the training set.
+        length: Side of the square in pixels.
+        mean: Per channel, in [0, 1].
+        seed: The run's.
+        epoch: From 0.
+    """
+    inside = []
+    for size, stream in ((images.shape[2], Stream.CUTOUT_Y), (images.shape[3], Stream.CUTOUT_X)):
+        start = integers(size, seed, epoch, index, stream)[:, None] - length // 2
+        position = torch.arange(size, device=images.device)
+        inside.append((position >= start) & (position < start + length))
+    hole = inside[0][:, :, None] & inside[1][:, None, :]
+    out = images.clone()
+    for channel, value in enumerate(mean):
+        out[:, channel].masked_fill_(hole, round(255 * value))
+    return out
+
+
+def normalise(
+    images: UInt8[Tensor, "B C H W"], mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype
+) -> Float[Tensor, "B C H W"]:
+    """(images / 255 - mean) / std, computed in float32, in the memory format channels_last.
+
+    Args:
+        images: Any.
+        mean: Per channel, of images in [0, 1].
+        std: Likewise.
+        dtype: Of the result.
+    """
+    scale = torch.tensor([1 / (255 * s) for s in std])
+    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
+    scale, shift = (v.view(-1, 1, 1).to(images.device, non_blocking=True) for v in (scale, shift))
+    x = images.to(torch.float32, memory_format=torch.channels_last)
+    return (x * scale + shift).to(dtype)

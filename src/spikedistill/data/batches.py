@@ -1,0 +1,51 @@
+"""Training batches: which images come when, as a function of (seed, epoch) alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from spikedistill.data.augment import augment
+from spikedistill.data.dataset import Dataset, Split
+from spikedistill.errors import InputError
+from spikedistill.randomness import permutation
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Augmented images and what they are."""
+
+    index: Tensor
+    """Positions in the split [B]."""
+    images: Tensor
+    """Augmented uint8 images [B, C, H, W]."""
+    labels: Tensor
+    """Classes [B]."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """All batches of a training. The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
+
+    split: Split
+    data: Dataset
+    batch_size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.batch_size > len(self.split):
+            raise InputError(
+                f"batch_size {self.batch_size} is more than the {len(self.split)} training images. Take a smaller one."
+            )
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(self.split) // self.batch_size
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Return the batches of an epoch in order, from number `first` on."""
+        order = permutation(len(self.split), self.seed, epoch).to(self.split.labels.device)
+        for k in range(first, len(self)):
+            index = order[k * self.batch_size : (k + 1) * self.batch_size]
+            images = augment(self.split.images[index], index, self.data, self.seed, epoch)
+            yield Batch(index, images, self.split.labels[index])

@@ -1,0 +1,112 @@
+"""Where the published files are, and how they come there."""
+
+import hashlib
+import http.client
+import os
+import shutil
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from spikedistill.errors import InputError
+
+VARIABLE = "SPIKEDISTILL_DATA"
+DEFAULT = "~/.cache/spikedistill/data"
+BLOCK = 1 << 20
+
+
+def data_root(root: str) -> Path:
+    """The folder that `root` names; where it is empty, SPIKEDISTILL_DATA, or else ~/.cache/spikedistill/data."""
+    return Path(root or os.environ.get(VARIABLE, "") or DEFAULT).expanduser()
+
+
+def ensure(
+    folder: Path, wanted: Sequence[str], missing: Sequence[str], root: Path, fetch: Callable[[Path], None]
+) -> None:
+    """Have `wanted` in `folder`: do nothing where nothing is `missing`, download where everything is.
+
+    The download goes to a folder of its own beside `folder` and is moved there in one step, so that a broken download
+    leaves nothing behind that looks like data, and processes that download at the same time do not meet.
+
+    Args:
+        folder: Where the files belong.
+        wanted: Names of all files.
+        missing: Those of them that are not there.
+        root: What the option or the variable names, for the message.
+        fetch: Puts all files into the folder it is given.
+
+    Raises:
+        InputError: some files are there and some are not (they may be of another order: never mix them), or the
+            download failed; the message says which files go where.
+    """
+    if not missing:
+        return
+    by_hand = f"{', '.join(wanted)} into {folder}, below the folder {root} that --data.root or {VARIABLE} names."
+    if len(missing) < len(wanted):
+        raise InputError(
+            f"{folder} lacks {', '.join(missing)}. Put {by_hand} Or delete {folder}: all of it is then downloaded."
+        )
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds other files and none of the expected ones. Put {by_hand}")
+    try:
+        _move_in(folder, fetch)
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(f"{folder} is not there and could not be downloaded: {error}. Put {by_hand}") from error
+
+
+def download(url: str, target: Path, md5: str) -> None:
+    """Copy `url` to `target`, with a line on standard error.
+
+    Raises:
+        OSError: no network, no such address, no space.
+        InputError: what came is not what was published.
+    """
+    digest = hashlib.md5(usedforsecurity=False)
+    print(f"Downloading {url}", end="", file=sys.stderr, flush=True)
+    try:
+        with urllib.request.urlopen(url, timeout=30) as source, target.open("wb") as file:
+            total = int(source.headers.get("Content-Length") or 0)
+            done = 0
+            while block := source.read(BLOCK):
+                file.write(block)
+                digest.update(block)
+                done += len(block)
+                if sys.stderr.isatty():
+                    of = f" of {total / 1e6:.1f}" if total else ""
+                    print(f"\rDownloading {url}: {done / 1e6:.1f}{of} MB", end="", file=sys.stderr, flush=True)
+    finally:
+        print(file=sys.stderr, flush=True)
+    if digest.hexdigest() != md5:
+        raise InputError(
+            f"{url} came with MD5 {digest.hexdigest()}; {md5} is published. Try again, or get {target.name} elsewhere."
+        )
+
+
+def again(path: Path, folder: Path) -> str:
+    """What to do about a file that is wrong; ends a message."""
+    return f"{path} is not the published file: replace it, or delete {folder} so that all of it is downloaded again."
+
+
+def _move_in(folder: Path, fetch: Callable[[Path], None]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
+    try:
+        fetch(partial)
+        partial.chmod(0o777 & ~_umask())
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError:
+        # Another process may have moved its own download in first.
+        if not (folder.is_dir() and any(folder.iterdir())):
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

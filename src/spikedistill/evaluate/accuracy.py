@@ -1,0 +1,58 @@
+"""Accuracy at every time step: each step's logits alone, and the mean of all logits up to it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from spikedistill.data.augment import normalise
+from spikedistill.data.dataset import Dataset, Split
+from spikedistill.precision import autocast
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares of images that are classified right, by time step."""
+
+    by_step: tuple[float, ...]
+    """From the logits of step t alone."""
+    cumulative: tuple[float, ...]
+    """From the mean of the logits of steps 1 to t, as a run of t steps gives; the last is the accuracy at T."""
+
+    @property
+    def final(self) -> float:
+        """Accuracy at T."""
+        return self.cumulative[-1]
+
+
+@torch.no_grad()
+def accuracy(
+    network: nn.Module, split: Split, data: Dataset, steps: int, bf16: bool = False, batch_size: int = 500
+) -> Accuracy:
+    """Evaluate a network on a split, in eval mode; the network is left in the mode it was in.
+
+    Args:
+        network: From images [B, C, H, W] and `steps` to logits [T, B, K].
+        split: On the network's device.
+        data: Whose mean and deviation the network was trained with.
+        steps: T, whatever the network was trained with.
+        bf16: Autocast to bfloat16.
+        batch_size: Images at a time.
+    """
+    was_training = network.training
+    network.eval()
+    alone: torch.Tensor | int = 0
+    together: torch.Tensor | int = 0
+    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        x = normalise(images, data.mean, data.std)
+        with autocast(x.device, bf16):
+            logits = network(x, steps).float()
+        alone = alone + (logits.argmax(-1) == labels).sum(1)
+        together = together + (logits.cumsum(0).argmax(-1) == labels).sum(1)
+    network.train(was_training)
+    assert isinstance(alone, torch.Tensor)
+    assert isinstance(together, torch.Tensor)
+    count = len(split)
+    return Accuracy(
+        tuple(right / count for right in alone.tolist()), tuple(right / count for right in together.tolist())
+    )

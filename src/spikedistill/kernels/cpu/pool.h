@@ -1,0 +1,92 @@
+// Max pooling whose windows do not overlap; the place of the maximum is one byte.
+#pragma once
+
+#include "norm_act.h"
+
+namespace spikedistill {
+
+struct Windows {
+  int64_t images, channels, height, width, size;
+  int64_t out_height() const { return height / size; }
+  int64_t out_width() const { return width / size; }
+  // f(first input element of the window, first output element) for each window, in parallel
+  template <class F>
+  void run(F f) const {
+    at::parallel_for(0, images * out_height(), 4, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t image = row / out_height(), y = row % out_height();
+        for (int64_t x = 0; x < out_width(); ++x) {
+          f(((image * height + y * size) * width + x * size) * channels, (row * out_width() + x) * channels);
+        }
+      }
+    });
+  }
+  int64_t place(int64_t k) const { return ((k / size) * width + k % size) * channels; }
+};
+
+inline Windows windows_of(at::IntArrayRef shape, int64_t size) {
+  TORCH_CHECK(shape.size() == 4 && size >= 1 && size <= 15, "max_pool2d: [N, C, H, W] and a window of 1 to 15");
+  return {shape[0], shape[1], shape[2], shape[3], size};
+}
+
+// The maximum of each window and its place, row by row; the first of equal ones, and the last NaN, as in PyTorch.
+inline std::tuple<Tensor, Tensor> max_pool2d(const Tensor& x_in, int64_t size) {
+  const Windows windows = windows_of(x_in.sizes(), size);
+  const Tensor x = in_rows(x_in);
+  const std::vector<int64_t> shape = {windows.images, windows.channels, windows.out_height(), windows.out_width()};
+  const Tensor y = empty_rows(shape, x.options()), places = empty_rows(shape, x.options().dtype(at::kByte));
+  with_storage(x, [&](auto zero) {
+    using S = decltype(zero);
+    const S* from = static_cast<const S*>(x.const_data_ptr());
+    S* to = static_cast<S*>(y.mutable_data_ptr());
+    uint8_t* place = places.mutable_data_ptr<uint8_t>();
+    windows.run([&](int64_t in, int64_t out) {
+      for (int64_t c = 0; c < windows.channels; c += kLanes) {
+        const int n = static_cast<int>(std::min<int64_t>(kLanes, windows.channels - c));
+        Lanes best;
+        alignas(64) int32_t best_place[kLanes] = {};
+        const S* first = from + in + c;
+        for_lanes(n, [&](int l) { best[l] = widen(first[l]); });
+        for (int k = 1; k < size * size; ++k) {
+          const S* other = first + windows.place(k);
+          for_lanes(n, [&](int l) {
+            const float value = widen(other[l]);
+            const bool better = value > best[l] || value != value;
+            best[l] = better ? value : best[l];
+            best_place[l] = better ? k : best_place[l];
+          });
+        }
+        for_lanes(n, [&](int l) {
+          to[out + c + l] = narrow<S>(best[l]);
+          place[out + c + l] = static_cast<uint8_t>(best_place[l]);
+        });
+      }
+    });
+    return 0;
+  });
+  return {y, places};
+}
+
+inline Tensor max_pool2d_backward(const Tensor& grad_in, const Tensor& places, at::IntArrayRef shape, int64_t size) {
+  const Windows windows = windows_of(shape, size);
+  const Tensor grad = in_rows(grad_in);
+  const Tensor x_grad = empty_rows(shape, grad.options());
+  if (windows.height % size != 0 || windows.width % size != 0) x_grad.zero_();
+  with_storage(grad, [&](auto zero) {
+    using S = decltype(zero);
+    const S* from = static_cast<const S*>(grad.const_data_ptr());
+    S* to = static_cast<S*>(x_grad.mutable_data_ptr());
+    const uint8_t* place = places.const_data_ptr<uint8_t>();
+    windows.run([&](int64_t in, int64_t out) {
+      for (int k = 0; k < size * size; ++k) {
+        S* input = to + in + windows.place(k);
+#pragma omp simd
+        for (int64_t c = 0; c < windows.channels; ++c) input[c] = place[out + c] == k ? from[out + c] : S(0);
+      }
+    });
+    return 0;
+  });
+  return x_grad;
+}
+
+}  // namespace spikedistill

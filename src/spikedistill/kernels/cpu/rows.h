@@ -1,0 +1,103 @@
+// Activations as rows of channels: [T, B, C] as it is, [T, B, C, H, W] in channels_last order of the folded [T*B, C, H, W].
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_strided.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "lanes.h"
+
+namespace spikedistill {
+
+using at::Tensor;
+
+inline int64_t channels_of(const Tensor& x) { return x.size(x.dim() == 4 ? 1 : 2); }
+
+// x with its memory in the order of rows: x itself or a copy.
+inline Tensor in_rows(const Tensor& x) {
+  if (x.dim() == 5) {
+    return x.flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast).view(x.sizes());
+  }
+  return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
+// An uninitialised tensor of this shape whose memory is in the order of rows.
+inline Tensor empty_rows(at::IntArrayRef shape, const at::TensorOptions& options) {
+  std::vector<int64_t> strides(shape.size());
+  int64_t stride = 1;
+  const auto put = [&](size_t dim) {
+    strides[dim] = stride;
+    stride *= std::max<int64_t>(shape[dim], 1);
+  };
+  const size_t dims = shape.size();
+  if (dims >= 4) {
+    put(dims - 3);
+    put(dims - 1);
+    put(dims - 2);
+    for (size_t dim = dims - 3; dim-- > 0;) put(dim);
+  } else {
+    for (size_t dim = dims; dim-- > 0;) put(dim);
+  }
+  return at::empty_strided(shape, strides, options);
+}
+
+// A channel's values repeated, so that a chunk that starts at any channel reads kLanes of them in a row.
+class Periodic {
+ public:
+  Periodic() = default;
+  Periodic(int64_t channels, float value) : values_(channels + kLanes, value), channels_(channels) {}
+  // value(c) for each channel c.
+  template <class F>
+  static Periodic of(int64_t channels, F value) {
+    Periodic result(channels, 0.0f);
+    for (int64_t c = 0; c < channels; ++c) result.values_[c] = value(c);
+    for (int64_t c = channels; c < channels + kLanes; ++c) result.values_[c] = result.values_[c % channels];
+    return result;
+  }
+  const float* from(int64_t channel) const { return values_.data() + channel; }
+  float* from(int64_t channel) { return values_.data() + channel; }
+  // Adds what chunks have summed to totals[channel], in double precision.
+  void fold_into(double* totals) const {
+    for (size_t i = 0; i < values_.size(); ++i) totals[i % channels_] += values_[i];
+  }
+
+ private:
+  std::vector<float> values_;
+  int64_t channels_ = 0;
+};
+
+// Rows in blocks that do not depend on the number of threads, so that sums over them do not either.
+struct Blocks {
+  int64_t rows, per_block, count;
+  Blocks(int64_t rows, int64_t channels, int64_t steps) : rows(rows) {
+    constexpr int64_t kElements = 16384, kMostBlocks = 128;
+    const int64_t elements = std::max<int64_t>(rows * channels * steps, 1);
+    const int64_t wanted = std::clamp<int64_t>(elements / kElements, 1, kMostBlocks);
+    per_block = std::max<int64_t>((rows + wanted - 1) / wanted, 1);
+    count = (rows + per_block - 1) / per_block;
+  }
+  // f(block, first row, last row + 1)
+  template <class F>
+  void run(F f) const {
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) {
+        f(block, block * per_block, std::min(rows, (block + 1) * per_block));
+      }
+    });
+  }
+};
+
+// f(first element, its channel, number of elements) for the chunks of rows [begin, end).
+template <class F>
+inline void for_chunks(int64_t begin, int64_t end, int64_t channels, F f) {
+  int64_t channel = 0;
+  for (int64_t i = begin * channels; i < end * channels; i += kLanes) {
+    f(i, channel, static_cast<int>(std::min<int64_t>(kLanes, end * channels - i)));
+    channel = (channel + kLanes) % channels;
+  }
+}
+
+}  // namespace spikedistill

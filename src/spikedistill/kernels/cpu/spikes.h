@@ -1,0 +1,98 @@
+// Spikes as bits: one per element, in the order of rows.
+#pragma once
+
+#include <ATen/ops/empty.h>
+#include <c10/util/BFloat16.h>
+
+#include <array>
+#include <atomic>
+
+#include "norm_act.h"
+
+namespace spikedistill {
+
+constexpr int64_t kPadding = 16;  // bytes after the last, so that 9 can be read anywhere
+
+// Writes 64 elements as 8 bytes; false where one is neither 0 nor 1.
+template <class S>
+inline bool pack_chunk(const S* x, int n, uint8_t* bits) {
+  alignas(64) uint8_t flags[kLanes] = {};
+  const S one = narrow<S>(1.0f);
+  int wrong = 0;
+  const auto flag = [&](int l) __attribute__((always_inline)) {
+    flags[l] = x[l] == one ? 1 : 0;
+    wrong |= static_cast<int>(!(x[l] == one)) & static_cast<int>(!(x[l] == S(0)));
+  };
+  if (n == kLanes) {
+#pragma omp simd reduction(| : wrong)
+    for (int l = 0; l < kLanes; ++l) {
+      flags[l] = x[l] == one ? 1 : 0;
+      wrong |= static_cast<int>(!(x[l] == one)) & static_cast<int>(!(x[l] == S(0)));
+    }
+  } else {
+    for (int l = 0; l < n; ++l) flag(l);
+  }
+  for (int byte = 0; byte < (n + 7) / 8; ++byte) {
+    uint64_t eight;
+    std::memcpy(&eight, flags + 8 * byte, 8);
+    bits[byte] = static_cast<uint8_t>((eight * 0x0102040810204080ull) >> 56);
+  }
+  return wrong == 0;
+}
+
+inline Tensor pack_spikes(const Tensor& x_in) {
+  const Tensor x = x_in.dim() == 2 ? x_in.contiguous() : in_rows(x_in);
+  const int64_t n = x.numel();
+  const Tensor bits = at::empty({(n + 7) / 8 + kPadding}, x.options().dtype(at::kByte));
+  uint8_t* to = bits.mutable_data_ptr<uint8_t>();
+  std::atomic<bool> binary = true;
+  with_storage(x, [&](auto zero) {
+    using S = decltype(zero);
+    const S* from = static_cast<const S*>(x.const_data_ptr());
+    at::parallel_for(0, (n + kLanes - 1) / kLanes, 512, [&](int64_t begin, int64_t end) {
+      bool all = true;
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        const int length = static_cast<int>(std::min<int64_t>(kLanes, n - chunk * kLanes));
+        all &= pack_chunk(from + chunk * kLanes, length, to + chunk * 8);
+      }
+      if (!all) binary = false;
+    });
+    return 0;
+  });
+  std::memset(to + (n + 7) / 8, 0, kPadding);
+  TORCH_CHECK_VALUE(binary, "Spikes must be 0 or 1; another value was given where the caller promised spikes.");
+  return bits;
+}
+
+// For each byte its eight elements, the lowest bit first.
+template <class S>
+const std::array<S, 256 * 8>& unpacking_table() {
+  static const auto table = [] {
+    std::array<S, 256 * 8> result;
+    for (int byte = 0; byte < 256; ++byte) {
+      for (int bit = 0; bit < 8; ++bit) result[8 * byte + bit] = narrow<S>(static_cast<float>((byte >> bit) & 1));
+    }
+    return result;
+  }();
+  return table;
+}
+
+inline Tensor unpack_spikes(const Tensor& bits, at::IntArrayRef shape, at::ScalarType dtype) {
+  const Tensor x = empty_rows(shape, bits.options().dtype(dtype));
+  const int64_t n = x.numel();
+  TORCH_CHECK(bits.numel() == (n + 7) / 8 + kPadding, "unpack_spikes: the bits are not of this shape");
+  const uint8_t* from = bits.const_data_ptr<uint8_t>();
+  with_storage(x, [&](auto zero) {
+    using S = decltype(zero);
+    const S* table = unpacking_table<S>().data();
+    S* to = static_cast<S*>(x.mutable_data_ptr());
+    at::parallel_for(0, n / 8, 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t byte = begin; byte < end; ++byte) std::memcpy(to + 8 * byte, table + 8 * from[byte], 8 * sizeof(S));
+    });
+    for (int64_t i = n / 8 * 8; i < n; ++i) to[i] = table[8 * from[i / 8] + i % 8];
+    return 0;
+  });
+  return x;
+}
+
+}  // namespace spikedistill

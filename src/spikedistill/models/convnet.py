@@ -1,0 +1,74 @@
+"""Plain convolutional networks: KDSNN's MNIST network (Xu et al., CVPR 2023, section 4.1) and smaller siblings."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from spikedistill.errors import InputError
+from spikedistill.models.layers import Conv2d, Linear, MaxPool2d, NormAct
+from spikedistill.models.model import Model, Network, Shape
+from spikedistill.neurons import Neuron
+
+
+class ConvNetwork(Network):
+    """Blocks of 3x3 convolution (padding 1), norm, neuron and 2x2 max pooling; hidden synapses; a linear readout.
+
+    No biases anywhere, which the published number of parameters shows. Convolutions start as `layers.Conv2d` says,
+    linear layers with PyTorch's default.
+    """
+
+    def __init__(
+        self, shape: Shape, classes: int, neuron: Neuron, channels: tuple[int, ...], hidden: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        in_channels, height, width = shape
+        self.convs = nn.ModuleList(Conv2d(a, b, 3, padding=1) for a, b in pairwise((in_channels, *channels)))
+        self.conv_acts = nn.ModuleList(NormAct(c, neuron) for c in channels)
+        self.pool = MaxPool2d(2)
+        shrink = 2 ** len(channels)
+        features = channels[-1] * (height // shrink) * (width // shrink)
+        self.synapses = nn.ModuleList(Linear(a, b, bias=False) for a, b in pairwise((features, *hidden)))
+        self.acts = nn.ModuleList(NormAct(width, neuron) for width in hidden)
+        self.head = Linear((features, *hidden)[-1], classes, bias=False)
+        self.stages = tuple(f"conv_acts.{k}" for k in range(len(channels)))
+
+    def logits(self, frames: Tensor, steps: int | None) -> Tensor:
+        """See `Network.logits`."""
+        x = frames
+        for k, (conv, act) in enumerate(zip(self.convs, self.conv_acts, strict=True)):
+            x = self.pool(act(conv(x), steps=steps if k == 0 else None))
+        x = x.flatten(2)
+        for synapse, act in zip(self.synapses, self.acts, strict=True):
+            x = act(synapse(x))
+        logits: Tensor = self.head(x)
+        return logits
+
+
+@dataclass(frozen=True)
+class ConvNet(Model):
+    """Convolutions with pooling, then hidden synapses; the default is 28x28-128C3-P2-128C3-P2-1152FC-10FC."""
+
+    name = "convnet"
+
+    channels: tuple[int, ...] = (128, 128)
+    """Output channels of the convolutions; each halves height and width."""
+    hidden: tuple[int, ...] = (1152,)
+    """Widths of the fully connected hidden layers."""
+
+    def __post_init__(self) -> None:
+        if not self.channels or min(*self.channels, *self.hidden, 1) < 1:
+            raise InputError(f"channels and hidden must be positive, not {self.channels} and {self.hidden}.")
+
+    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+        """See `Model.build`. Raises InputError where the images are too small to be halved so often."""
+        if min(shape[1:]) < 2 ** len(self.channels):
+            raise InputError(
+                f"Images of {shape[1]}x{shape[2]} cannot be halved {len(self.channels)} times; take fewer channels."
+            )
+        return ConvNetwork(shape, classes, neuron, self.channels, self.hidden)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Model, Shape]]:
+        """KDSNN's 2conv, 7.39 M parameters, and the sibling for 8x8 digits."""
+        return [(cls(), (1, 28, 28)), (cls((16, 16), (64,)), (1, 8, 8))]

@@ -1,0 +1,70 @@
+"""Fully connected networks with a batch norm after each synapse, as in Distilling Spikes (Kushawaha et al., 2020)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from spikedistill.errors import InputError
+from spikedistill.models.layers import Linear, NormAct
+from spikedistill.models.model import Model, Network, Shape
+from spikedistill.neurons import Neuron
+
+
+class MLPNetwork(Network):
+    """Synapses (without bias, Xavier's uniform initialisation), each but a linear readout followed by norm and neuron.
+
+    The linear readout has a bias, zero at the start.
+    """
+
+    def __init__(self, widths: Sequence[int], neuron: Neuron, readout: str) -> None:
+        super().__init__()
+        layers = len(widths) - 1
+        normed = layers if readout == "neuron" else layers - 1
+        self.synapses = nn.ModuleList(
+            Linear(widths[k], widths[k + 1], bias=k >= normed)  # a bias before a norm would be lost in it
+            for k in range(layers)
+        )
+        self.acts = nn.ModuleList(NormAct(widths[k + 1], neuron) for k in range(normed))
+        self.stages = tuple(f"acts.{k}" for k in range(normed))
+        for synapse in self.synapses:
+            assert isinstance(synapse, Linear)
+            nn.init.xavier_uniform_(synapse.weight)
+            if synapse.bias is not None:
+                nn.init.zeros_(synapse.bias)
+
+    def logits(self, frames: Tensor, steps: int | None) -> Tensor:
+        """See `Network.logits`."""
+        x = frames.flatten(2)
+        for k, synapse in enumerate(self.synapses):
+            x = synapse(x)
+            if k < len(self.acts):
+                x = self.acts[k](x, steps=steps if k == 0 else None)
+        return x
+
+
+@dataclass(frozen=True)
+class MLP(Model):
+    """Fully connected network of any depth and width."""
+
+    name = "mlp"
+
+    hidden: tuple[int, ...] = (100,)
+    """Widths of the hidden layers."""
+    readout: Literal["linear", "neuron"] = "linear"
+    """Logits are the last synapse's current, or the outputs of norm and neuron on it (Distilling Spikes)."""
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden):
+            raise InputError(f"hidden widths must be positive, not {self.hidden}.")
+
+    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+        """See `Model.build`."""
+        return MLPNetwork((math.prod(shape), *self.hidden, classes), neuron, self.readout)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Model, Shape]]:
+        """The public student that Distilling Spikes' constants point to: 784-100-10."""
+        return [(cls((100,)), (1, 28, 28))]

@@ -1,0 +1,50 @@
+"""What every network is: a value that says which architecture, and a module from images to logits per time step."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spikedistill.neurons import Neuron
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+
+class Network(nn.Module):
+    """Base of all networks. The neuron makes it an ANN (ReLU) or an SNN."""
+
+    stages: tuple[str, ...] = ()
+    """Dotted paths of the modules that end the stages, for methods that compare activations."""
+
+    def forward(self, images: Tensor, steps: int | None = None) -> Float[Tensor, "T B K"]:
+        """Logits per time step.
+
+        Args:
+            images: Static [B, C, H, W], held for `steps` steps, or frames [T, B, C, H, W].
+            steps: T for static images; an ANN ignores it and answers with T = 1.
+        """
+        frames = images.unsqueeze(0) if images.dim() == 4 else images
+        return self.logits(frames, steps)
+
+    def logits(self, frames: Tensor, steps: int | None) -> Tensor:
+        """Logits [T, B, K] for frames [T, B, C, H, W], T = 1 for a static input that is to be held for `steps`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Model:
+    """Base of all architectures."""
+
+    name: ClassVar[str]
+    """On the command line."""
+
+    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+        """An initialised network for images of this shape (channels, height, width) and this number of classes."""
+        raise NotImplementedError
+
+    @classmethod
+    def examples(cls) -> list[tuple["Model", Shape]]:
+        """Published instances, with the image shape (channels, height, width) that their sizes are given for."""
+        raise NotImplementedError

@@ -1,0 +1,83 @@
+"""Residual networks with the CIFAR stem (He et al., CVPR 2016; 3x3 stem without pooling, as in public CIFAR code)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from spikedistill.errors import InputError
+from spikedistill.models.layers import Conv2d, Linear, NormAct
+from spikedistill.models.model import Model, Network, Shape
+from spikedistill.neurons import Neuron, Norm
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions; the activation follows the addition. A shortcut that changes shape is 1x1 and normed."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
+        super().__init__()
+        self.conv1 = Conv2d(in_channels, channels, 3, stride=stride, padding=1)
+        self.act1 = NormAct(channels, neuron)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1)
+        self.act2 = NormAct(channels, neuron)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != channels:
+            self.shortcut = nn.Sequential(Conv2d(in_channels, channels, 1, stride=stride), Norm(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, channels, H / stride, W / stride]."""
+        y: Tensor = self.act2(self.conv2(self.act1(self.conv1(x))), residual=self.shortcut(x))
+        return y
+
+
+class ResNetwork(Network):
+    """Stem, four stages of basic blocks, global average pooling, linear readout with bias (PyTorch's default start)."""
+
+    stages = ("stage1", "stage2", "stage3", "stage4")
+
+    def __init__(self, shape: Shape, classes: int, neuron: Neuron, blocks: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.stem = Conv2d(shape[0], width, 3, padding=1)
+        self.stem_act = NormAct(width, neuron)
+        in_channels = width
+        for k, count in enumerate(blocks):
+            stage = nn.Sequential()
+            for b in range(count):
+                stage.append(BasicBlock(in_channels, width * 2**k, 2 if b == 0 and k > 0 else 1, neuron))
+                in_channels = width * 2**k
+            self.add_module(f"stage{k + 1}", stage)
+        self.head = Linear(in_channels, classes)
+
+    def logits(self, frames: Tensor, steps: int | None) -> Tensor:
+        """See `Network.logits`."""
+        x = self.stem_act(self.stem(frames), steps=steps)
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
+        logits: Tensor = self.head(x.mean(dim=(3, 4)))
+        return logits
+
+
+@dataclass(frozen=True)
+class ResNet(Model):
+    """ResNet-18 or -34 with the CIFAR stem."""
+
+    name = "resnet"
+
+    depth: int = 18
+    """18 or 34."""
+    width: int = 64
+    """Channels of the first stage; doubled in each of the three others."""
+
+    def __post_init__(self) -> None:
+        if self.depth not in BLOCKS or self.width < 1:
+            raise InputError(f"depth must be one of {list(BLOCKS)} and width positive, not {self.depth}, {self.width}.")
+
+    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+        """See `Model.build`."""
+        return ResNetwork(shape, classes, neuron, BLOCKS[self.depth], self.width)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Model, Shape]]:
+        """KDSNN's teachers: 11.17 M parameters; 557.88 M operations on CIFAR-10, 457.72 M on MNIST."""
+        return [(cls(18), (3, 32, 32)), (cls(18), (1, 28, 28)), (cls(34), (3, 32, 32))]

@@ -1,0 +1,88 @@
+"""Wide residual networks (Zagoruyko and Komodakis, BMVC 2016), pre-activation, without dropout."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from spikedistill.errors import InputError
+from spikedistill.models.layers import Conv2d, Linear, NormAct
+from spikedistill.models.model import Model, Network, Shape
+from spikedistill.neurons import Neuron
+
+
+class PreActBlock(nn.Module):
+    """Norm, activation, 3x3 convolution, twice; a shortcut that changes shape is a 1x1 convolution of the first spikes.
+
+    Currents, not spikes, are summed, so the shortcut of an SNN carries the membrane's input.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
+        super().__init__()
+        self.act1 = NormAct(in_channels, neuron)
+        self.conv1 = Conv2d(in_channels, channels, 3, stride=stride, padding=1)
+        self.act2 = NormAct(channels, neuron)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1)
+        self.shortcut = None
+        if stride != 1 or in_channels != channels:
+            self.shortcut = Conv2d(in_channels, channels, 1, stride=stride)
+
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """Outputs [T, B, channels, H / stride, W / stride]; `steps` where x is static and to be held."""
+        spikes = self.act1(x, steps=steps)
+        y: Tensor = self.conv2(self.act2(self.conv1(spikes)))
+        return y + (x if self.shortcut is None else self.shortcut(spikes))
+
+
+class WRNetwork(Network):
+    """Stem, three stages of pre-activation blocks, norm, activation, global average pooling, linear readout with bias.
+
+    The readout starts with PyTorch's default weights and a bias of zero.
+    """
+
+    def __init__(self, shape: Shape, classes: int, neuron: Neuron, blocks: int, widen: int) -> None:
+        super().__init__()
+        self.stem = Conv2d(shape[0], 16, 3, padding=1)
+        in_channels = 16
+        self.blocks = nn.ModuleList()
+        for k in range(3):
+            channels = 16 * widen * 2**k
+            for b in range(blocks):
+                self.blocks.append(PreActBlock(in_channels, channels, 2 if b == 0 and k > 0 else 1, neuron))
+                in_channels = channels
+        self.stages = tuple(f"blocks.{(k + 1) * blocks - 1}" for k in range(3))
+        self.act = NormAct(in_channels, neuron)
+        self.head = Linear(in_channels, classes)
+        nn.init.zeros_(self.head.bias)
+
+    def logits(self, frames: Tensor, steps: int | None) -> Tensor:
+        """See `Network.logits`."""
+        x = self.stem(frames)
+        for block in self.blocks:
+            x = block(x, steps)
+        logits: Tensor = self.head(self.act(x).mean(dim=(3, 4)))
+        return logits
+
+
+@dataclass(frozen=True)
+class WRN(Model):
+    """Wide ResNet of depth 6n + 4."""
+
+    name = "wrn"
+
+    depth: int = 16
+    """Number of layers, 6n + 4."""
+    widen: int = 2
+    """Factor on the channels 16, 32, 64 of the three stages."""
+
+    def __post_init__(self) -> None:
+        if self.depth < 10 or (self.depth - 4) % 6 or self.widen < 1:
+            raise InputError(f"depth must be 10, 16, 22, ... and widen positive, not {self.depth} and {self.widen}.")
+
+    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+        """See `Model.build`."""
+        return WRNetwork(shape, classes, neuron, (self.depth - 4) // 6, self.widen)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Model, Shape]]:
+        """WRN16-2, 0.69 M parameters, and WRN28-4, 5.85 M parameters and 849.33 M operations."""
+        return [(cls(16, 2), (3, 32, 32)), (cls(28, 4), (3, 32, 32))]

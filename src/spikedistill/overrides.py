@@ -1,0 +1,143 @@
+"""Options on the command line that change a recipe: `--method tser --method.alpha 0.3 --epochs 5`.
+
+An option that names a whole part (`--method`, `--neuron.surrogate`, ...) puts another kind in its place, with that
+kind's defaults; tyro then reads the fields.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import tyro
+
+from spikedistill import recipe_files
+from spikedistill.errors import InputError, nearest, pick
+from spikedistill.found import found
+from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
+from spikedistill.values import concrete_kinds
+
+
+def override(recipe: Recipe, arguments: list[str], program: str) -> Recipe:
+    """Return the recipe as the options change it.
+
+    Raises:
+        InputError: an option is unknown, or its value is not allowed.
+        SystemExit: `--help` was asked for and printed.
+    """
+    recipe, rest = _choose_kinds(recipe, arguments)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            changed, unknown = tyro.cli(
+                Recipe,
+                prog=program,
+                args=rest,
+                default=recipe,
+                config=(tyro.conf.AvoidSubcommands,),
+                return_unknown_args=True,
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(_first_message(said.getvalue())) from None
+    if unknown:
+        given = unknown[0].partition("=")[0]
+        hint = nearest(given, options(recipe))
+        raise InputError(f"Unknown option {given!r}.{hint} `{program} --help` lists all.")
+    return changed
+
+
+def options(value: Any, prefix: str = "--") -> Iterator[str]:
+    """Yield the options that a recipe has."""
+    for name, inner in ((f.name, getattr(value, f.name)) for f in fields(value)):
+        option = f"{prefix}{name.replace('_', '-')}"
+        if is_dataclass(inner):
+            yield from options(inner, f"{option}.")
+        else:
+            yield option
+        if _base(value, name):
+            yield option
+
+
+def kinds(base: type) -> dict[str, type]:
+    """Return the kinds that a part can have, by their names on the command line."""
+    found(base.__module__.rpartition(".")[0], base)  # imports the folder's modules, so that all kinds are known
+    return {command_name(kind): kind for kind in concrete_kinds(base).values()}
+
+
+def command_name(kind: type) -> str:
+    """Return a kind's name on the command line: its `name`, or its class name in lower case."""
+    name = getattr(kind, "name", None)
+    return name if isinstance(name, str) else kind.__name__.lower()
+
+
+def _choose_kinds(recipe: Recipe, arguments: list[str]) -> tuple[Recipe, list[str]]:
+    """Apply the options that name a part, in order, and return the others."""
+    rest: list[str] = []
+    tokens = iter(arguments)
+    for token in tokens:
+        option, equals, given = token.partition("=")
+        path = option.removeprefix("--").replace("-", "_").split(".")
+        if not option.startswith("--") or not _is_part(recipe, path):
+            rest.append(token)
+            continue
+        if not equals:
+            given = next(tokens, "")
+        recipe = _replace_part(recipe, path, given)
+    return recipe, rest
+
+
+def _is_part(value: Any, path: list[str]) -> bool:
+    for name in path[:-1]:
+        value = getattr(value, name, None)
+    return is_dataclass(value) and path[-1] in {f.name for f in fields(value)} and _base(value, path[-1]) is not None
+
+
+def _base(value: Any, name: str) -> type | None:
+    """Return the base class of a field that can hold several kinds, else None."""
+    hint = get_type_hints(type(value))[name]
+    for kind in get_args(hint) or (hint,):
+        if is_dataclass(kind) and isinstance(kind, type) and len(concrete_kinds(kind)) > 1:
+            return kind
+    return None
+
+
+def _replace_part(value: Any, path: list[str], given: str) -> Any:
+    name = path[0]
+    if len(path) > 1:
+        return replace(value, **{name: _replace_part(getattr(value, name), path[1:], given)})
+    base = _base(value, name)
+    assert base is not None
+    if base is Teacher:
+        return replace(value, **{name: _teacher(given)})
+    return replace(value, **{name: pick(name, given, kinds(base))()})
+
+
+def _teacher(given: str) -> Teacher | None:
+    """Return the teacher that a word names: none, a run's folder, module:callable, or a recipe."""
+    if given.lower() == "none":
+        return None
+    if Path(given).is_dir():
+        return FromRun(given)
+    if ":" in given and ".py" not in given:
+        return FromModule(given)
+    try:
+        return FromRecipe(recipe_files.load(given))
+    except InputError as error:
+        raise InputError(f"A teacher is a recipe, a run's folder or module:callable. {error}") from error
+
+
+def _first_message(box: str) -> str:
+    """Return the message of the box that tyro prints, as one line."""
+    lines = [re.sub(r"^[│|\s]+|[│|\s]+$", "", line) for line in box.splitlines()]
+    text: list[str] = []
+    for line in lines:
+        if re.match(r"^[─╭╰]", line) and text:
+            break
+        if line and not re.match(r"^[─╭╰]", line):
+            text.append(line)
+    return " ".join(text) or "The options cannot be read."

@@ -1,0 +1,45 @@
+"""Devices and number formats: what `auto` means on this machine."""
+
+from typing import Literal, TypeVar
+
+import torch
+from torch import nn
+
+from spikedistill.errors import InputError
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; `auto` is a GPU where there is one.
+
+    Raises:
+        InputError: torch does not know the device, or it is not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"Device {name!r} is not usable here ({str(error).splitlines()[0]}). Take cpu.") from error
+    return device
+
+
+def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
+    """Return `fp32` or `bf16`; `auto` is bf16 where the device has instructions for it."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def autocast(device: torch.device, bf16: bool) -> torch.autocast:
+    """Return a context in which convolutions and linear layers run in bfloat16, if asked for."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
+def channels_last(module: Module, device: torch.device) -> Module:
+    """Move a module to a device, with the weights of its convolutions in channels_last order."""
+    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,147 @@
+"""What a training says while it runs: a live line on a terminal, plain lines elsewhere. All of it goes to stderr."""
+
+import time
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Reporter(Protocol):
+    """What the loop tells."""
+
+    def say(self, text: str) -> None:
+        """One line for people."""
+
+    def begin(self, label: str, done: int, total: int) -> None:
+        """Training starts, or goes on, at step `done` of `total`."""
+
+    def step(self, epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> None:
+        """A few more steps are done; the numbers are means over the epoch so far."""
+
+    def advance(self) -> None:
+        """One more step is done."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """An epoch is done; `record` is its line in the log."""
+
+    def end(self) -> None:
+        """Training has ended, for whatever reason."""
+
+
+class Silent:
+    """Says nothing; for programs and tests."""
+
+    def say(self, text: str) -> None:
+        """See `Reporter`."""
+
+    def begin(self, label: str, done: int, total: int) -> None:
+        """See `Reporter`."""
+
+    def step(self, epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> None:
+        """See `Reporter`."""
+
+    def advance(self) -> None:
+        """See `Reporter`."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """See `Reporter`."""
+
+    def end(self) -> None:
+        """See `Reporter`."""
+
+
+class Plain(Silent):
+    """A line per epoch, and one every half minute within; for pipes and log files."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.last_line = time.monotonic()
+        self.started = time.monotonic()
+        self.done = self.first = self.total = 0
+
+    def say(self, text: str) -> None:
+        """See `Reporter`."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, label: str, done: int, total: int) -> None:
+        """See `Reporter`."""
+        self.done = self.first = done
+        self.total = total
+        self.started = self.last_line = time.monotonic()
+        self.say(f"{label}: step {done} of {total}")
+
+    def advance(self) -> None:
+        """See `Reporter`."""
+        self.done += 1
+
+    def step(self, epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> None:
+        """See `Reporter`."""
+        if time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            left = (self.last_line - self.started) / max(self.done - self.first, 1) * (self.total - self.done)
+            self.say(f"{_numbers(epoch, losses, accuracy, images_per_second)}  {left / 60:.1f} min left")
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """See `Reporter`."""
+        self.last_line = time.monotonic()
+        self.say(_epoch_line(record))
+
+
+class Live(Silent):
+    """One line that is redrawn, with a bar, and a line for each epoch above it; for terminals."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress: Progress | None = None
+        self.task = TaskID(0)
+
+    def say(self, text: str) -> None:
+        """See `Reporter`."""
+        self.console.print(text, markup=False, highlight=False)
+
+    def begin(self, label: str, done: int, total: int) -> None:
+        """See `Reporter`."""
+        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, TextColumn("{task.fields[numbers]}"), console=self.console, transient=True)
+        self.task = self.progress.add_task(label, total=total, completed=done, numbers="")
+        self.progress.start()
+
+    def advance(self) -> None:
+        """See `Reporter`."""
+        if self.progress:
+            self.progress.advance(self.task)
+
+    def step(self, epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> None:
+        """See `Reporter`."""
+        if self.progress:
+            self.progress.update(self.task, numbers=_numbers(epoch, losses, accuracy, images_per_second))
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """See `Reporter`."""
+        self.say(_epoch_line(record))
+
+    def end(self) -> None:
+        """See `Reporter`."""
+        if self.progress:
+            self.progress.stop()
+
+
+def reporter() -> Reporter:
+    """Return a live line where stderr is a terminal, else plain lines."""
+    console = Console(stderr=True)
+    return Live(console) if console.is_terminal else Plain(console)
+
+
+def _numbers(epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> str:
+    terms = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+    return f"epoch {epoch}  {terms}  train {accuracy:.2%}  {images_per_second:,.0f} images/s"
+
+
+def _epoch_line(record: dict[str, Any]) -> str:
+    numbers = _numbers(record["epoch"], record["losses"], record["train_accuracy"], record["images_per_second"])
+    validation = record.get("validation_accuracy")
+    held_out = "" if validation is None else f"  validation {validation:.2%}"
+    return f"{numbers}{held_out}  test {record['accuracy']:.2%}"

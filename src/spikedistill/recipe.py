@@ -1,0 +1,111 @@
+"""What a run is: frozen values that say everything about it.
+
+A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_json` and `from_json` of
+`spikedistill.values` save and load it strictly; its digest names the run's folder.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spikedistill.data.dataset import Dataset
+from spikedistill.errors import InputError
+from spikedistill.methods import CrossEntropy
+from spikedistill.methods.method import Method
+from spikedistill.models import Model
+from spikedistill.neurons import IF, Neuron
+from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
+from spikedistill.values import digest
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Base of all ways to name a teacher; `spikedistill.teachers` loads them."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of a run."""
+
+    data: Dataset
+    """Images, labels and augmentation."""
+    model: Model
+    """Architecture."""
+    epochs: int
+    """Passes over the training set."""
+    neuron: Neuron = IF()
+    """Activation: a spiking neuron, or ReLU for an ANN."""
+    steps: int = 4
+    """T, the number of time steps of a spiking network in training and in `accuracy`; an ANN has one."""
+    method: Method = CrossEntropy()
+    """Loss."""
+    teacher: Teacher | None = None
+    """Network to learn from, where the method needs one."""
+    optimizer: Optimizer = SGD()
+    schedule: Schedule = Cosine()
+    batch_size: int = 128
+    """The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    """Autocast to bfloat16, or not; `auto` takes bf16 where the machine has instructions for it."""
+    clip_norm: float = 0.0
+    """Largest norm of the gradient of all parameters together; 0 for no clipping."""
+    ema: float = 0.0
+    """Decay per step of the moving average of the weights, which is then evaluated and kept; 0 for none."""
+    seed: int = 0
+    """Of the initial weights, the order of the images and their augmentation."""
+    name: str = field(default="recipe", metadata={"label": True})
+    """For people; not in the hash."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be 1 or more, not {getattr(self, name)}.")
+        if self.clip_norm < 0:
+            raise InputError(f"clip_norm must be 0 or more, not {self.clip_norm}.")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"ema must be in [0, 1), not {self.ema}.")
+        if not 0 <= self.seed < 2**31:
+            raise InputError(f"seed must be between 0 and 2^31 - 1, not {self.seed}.")
+
+    @property
+    def time_steps(self) -> int:
+        """T of the network that this recipe trains."""
+        return self.steps if self.neuron.spiking else 1
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the run's folder: the label and the first digits of the hash."""
+        return f"{self.name}-{digest(self)[:10]}"
+
+
+@dataclass(frozen=True)
+class FromRecipe(Teacher):
+    """The network that another recipe trains. It is trained first if it has not been, once for all who name it."""
+
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class FromRun(Teacher):
+    """The network of a finished run's folder."""
+
+    folder: str = field(metadata={"place": True})
+    """The run's folder. Says where, not what: not in the hash."""
+    weights_digest: str = ""
+    """SHA-256 of its weights; filled in when the run starts, and checked from then on."""
+
+
+@dataclass(frozen=True)
+class FromModule(Teacher):
+    """Any `torch.nn.Module` that an importable callable returns.
+
+    It gets normalised images [B, C, H, W] and answers with logits [B, K], or [T, B, K].
+    """
+
+    target: str
+    """`package.module:callable`; called without arguments."""
+    mean: tuple[float, ...] | None = None
+    """Per channel, of images in [0, 1], that it was trained with; the data set's own where None."""
+    std: tuple[float, ...] | None = None
+    """Likewise."""
+    weights_digest: str = ""
+    """SHA-256 of its weights; filled in when the run starts, and checked from then on."""

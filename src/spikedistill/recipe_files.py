@@ -1,0 +1,89 @@
+"""Recipes by name, from this library's folder or from a user's own Python file. Listing them imports nothing."""
+
+import ast
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spikedistill.errors import InputError, nearest, pick
+
+if TYPE_CHECKING:
+    from spikedistill.recipe import Recipe
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+def shipped() -> dict[str, tuple[Path, str]]:
+    """Return file and variable of each recipe of this library, by its name."""
+    files = sorted(path for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    return {
+        f"{path.stem}-{variable}".replace("_", "-"): (path, variable) for path in files for variable in _variables(path)
+    }
+
+
+def summary(path: Path) -> str:
+    """Return the first line of a recipe file's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+
+
+def load(name: str) -> "Recipe":
+    """Return a recipe: a name of this library's, or `path/to/file.py`, or `path/to/file.py:variable`.
+
+    Raises:
+        InputError: there is none of that name, or the file cannot be run or holds none.
+    """
+    file, _, variable = name.partition(":")
+    if not file.endswith(".py"):
+        path, variable = pick("recipe", name, shipped())
+        return _named(_values(path, f"spikedistill.recipes.{path.stem}")[variable], name)
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"There is no recipe file {path}.")
+    recipes = _recipes(_values(path, f"recipe_file_{path.stem}"))
+    if not variable and len(recipes) == 1:
+        (variable,) = recipes
+    if variable not in recipes:
+        names = ", ".join(f"{path}:{known}" for known in recipes) or "none"
+        raise InputError(f"{name} does not say which recipe.{nearest(variable, recipes)} The file holds: {names}.")
+    return _named(recipes[variable], variable)
+
+
+def _named(recipe: "Recipe", name: str) -> "Recipe":
+    return replace(recipe, name=name) if recipe.name == "recipe" else recipe
+
+
+def _variables(path: Path) -> list[str]:
+    """Lower-case names that a file assigns at its top level, without those that start with an underscore."""
+    targets = [
+        target
+        for node in ast.parse(path.read_text()).body
+        for target in (node.targets if isinstance(node, ast.Assign) else [])
+    ]
+    return [target.id for target in targets if isinstance(target, ast.Name) and target.id.islower() and target.id[0] != "_"]
+
+
+def _recipes(values: dict[str, Any]) -> "dict[str, Recipe]":
+    from spikedistill.recipe import Recipe
+
+    return {name: value for name, value in values.items() if isinstance(value, Recipe) and not name.startswith("_")}
+
+
+def _values(path: Path, module_name: str) -> dict[str, Any]:
+    """Run a file as a module and return what it defines."""
+    if module_name in sys.modules:
+        return vars(sys.modules[module_name])
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        if isinstance(error, InputError):
+            raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    return vars(module)

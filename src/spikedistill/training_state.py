@@ -1,0 +1,88 @@
+"""Everything that changes while a network trains, so that it can be saved and brought back bit for bit."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from spikedistill.methods.method import MethodModule
+from spikedistill.models import Network
+from spikedistill.recipe import Recipe
+
+
+@dataclass
+class TrainingState:
+    """Modules, optimiser and counters of one training."""
+
+    student: Network
+    method: MethodModule
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    """Moving average of the student's weights and norm statistics, if the recipe asks for one."""
+    epoch: int = 0
+    """Epochs that are done."""
+    step: int = 0
+    """Steps of the current epoch that are done."""
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    """Over the steps of the current epoch: each loss term by its name, and "right", the images classified right."""
+    seconds: float = 0.0
+    """Training time of all epochs, over all sessions, evaluation left out."""
+    epoch_seconds: float = 0.0
+    """Training time of the current epoch."""
+    records: list[dict[str, Any]] = field(default_factory=list)
+    """One per finished epoch, as the log has them."""
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network whose accuracy counts and whose weights are kept."""
+        return self.student if self.average is None else self.average.module
+
+    def to_save(self) -> dict[str, Any]:
+        """Return the whole state as nested plain values and tensors."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {
+            "student": self.student.state_dict(),
+            "method": self.method.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            "epoch": self.epoch,
+            "step": self.step,
+            "sums": self.sums,
+            "seconds": self.seconds,
+            "epoch_seconds": self.epoch_seconds,
+            "records": [{"json": record} for record in self.records],
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over a state that `to_save` returned, for a state built from the same recipe."""
+        self.student.load_state_dict(saved["student"])
+        self.method.load_state_dict(saved["method"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self._align_optimizer()
+        torch.set_rng_state(saved["random"]["cpu"])
+        if saved["random"]["cuda"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(saved["random"]["cuda"])
+        device = next(self.student.parameters()).device
+        self.epoch, self.step = saved["epoch"], saved["step"]
+        self.sums = {name: value.to(device) for name, value in saved["sums"].items()}
+        self.seconds, self.epoch_seconds = saved["seconds"], saved["epoch_seconds"]
+        self.records = [record["json"] for record in saved["records"]]
+
+    def _align_optimizer(self) -> None:
+        """Give the optimiser's moments their parameters' memory layout, which fused optimisers walk in step."""
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def moving_average(student: Network, recipe: Recipe) -> AveragedModel | None:
+    """Return the average that the recipe asks for, starting at the student's weights."""
+    if not recipe.ema:
+        return None
+    return AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
