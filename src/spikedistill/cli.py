@@ -40,9 +40,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _dispatch(words: list[str]) -> int:
-    parser = _Parser(prog="spikedistill", description="Distil knowledge into spiking neural networks.", allow_abbrev=False)
+    parser = _Parser(
+        prog="spikedistill", description="Distil knowledge into spiking neural networks.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"spikedistill {__version__}")
-    lines = "".join(f"  {name:10} {(command.__doc__ or '').partition(chr(10))[0]}\n" for name, command in COMMANDS.items())
+    lines = "".join(
+        f"  {name:10} {(command.__doc__ or '').partition(chr(10))[0]}\n" for name, command in COMMANDS.items()
+    )
     parser.usage = "spikedistill [-h] [--version] COMMAND ..."
     parser.epilog = f"commands:\n{lines}\n`spikedistill COMMAND --help` says more."
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -61,7 +61,9 @@ def _variables(path: Path) -> list[str]:
         for node in ast.parse(path.read_text()).body
         for target in (node.targets if isinstance(node, ast.Assign) else [])
     ]
-    return [target.id for target in targets if isinstance(target, ast.Name) and target.id.islower() and target.id[0] != "_"]
+    return [
+        target.id for target in targets if isinstance(target, ast.Name) and target.id.islower() and target.id[0] != "_"
+    ]
 
 
 def _recipes(values: dict[str, Any]) -> "dict[str, Recipe]":

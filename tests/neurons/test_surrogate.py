@@ -95,6 +95,24 @@ def test_fire_is_the_step_forward_and_the_surrogate_backward(dtype):
     assert torch.equal(x.grad, weights * ATan().gradient(x.detach()))
 
 
+def test_second_derivative_takes_the_surrogate_for_a_constant():
+    x = torch.tensor([0.3, 1.1], requires_grad=True)
+    (first,) = torch.autograd.grad(fire(x.square() - 1, ATan()).sum(), x, create_graph=True)
+    first.sum().backward()
+    torch.testing.assert_close(x.grad, 2 * ATan().gradient(x.detach().square() - 1))
+
+
+def test_without_gradients_only_the_step_is_computed():
+    class NoGradient(Surrogate):
+        def gradient(self, x: torch.Tensor) -> torch.Tensor:
+            raise AssertionError
+
+    x = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)
+    assert fire(x.detach(), NoGradient()).tolist() == [0.0, 1.0, 1.0]
+    with torch.no_grad():
+        assert fire(x, NoGradient()).tolist() == [0.0, 1.0, 1.0]
+
+
 def test_gradient_is_zero_outside_of_a_finite_support():
     x = torch.tensor([-5.0, -1.0, 1.0, 5.0])
     assert not Triangle(height=0.3, width=1.0).gradient(x).any()

@@ -5,39 +5,34 @@ cutout do not wait for the device; AutoAugment does, twice a batch.
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from spikedistill.data.autoaugment import cifar10_policy
-from spikedistill.data.dataset import Augment
-from spikedistill.data.sample import nearest_pixels
+from spikedistill.data.dataset import Dataset
 from spikedistill.randomness import Stream, integers, uniform
 
 
 def augment(
-    images: UInt8[Tensor, "B C H W"],
-    index: Int[Tensor, " B"],
-    spec: Augment,
-    seed: int,
-    epoch: int,
-    mean: tuple[float, ...],
+    images: UInt8[Tensor, "B C H W"], index: Int[Tensor, " B"], data: Dataset, seed: int, epoch: int
 ) -> UInt8[Tensor, "B C H W"]:
-    """The images as this epoch shows them; `images` itself where `spec` asks for nothing.
+    """The images as this epoch shows them; `images` itself where the data set asks for no augmentation.
 
     Args:
         images: Of one or three channels if there is a policy.
         index: Each image's number in the training set, on the device of `images`.
-        spec: What to do.
+        data: What to do, and the mean that cutout fills with.
         seed: The run's.
         epoch: From 0.
-        mean: Per channel, in [0, 1]; cutout fills with it, so that normalisation makes it 0 (to within 1/510).
     """
+    spec = data.augment
     if spec.crop or spec.flip:
         images = crop_and_flip(images, index, spec.crop, spec.flip, seed, epoch)
     if spec.policy == "cifar10":
         images = cifar10_policy(images, index, seed, epoch)
     if spec.cutout:
-        images = cutout(images, index, spec.cutout, mean, seed, epoch)
+        images = cutout(images, index, spec.cutout, data.mean, seed, epoch)
     return images
 
 
@@ -55,15 +50,16 @@ def crop_and_flip(
         epoch: From 0.
     """
     height, width = images.shape[2:]
-    y = torch.arange(height, device=images.device).repeat(len(images), 1)
-    x = torch.arange(width, device=images.device).repeat(len(images), 1)
+    padded = F.pad(images, (padding,) * 4)
+    y = torch.arange(height, device=images.device)[None]
+    x = torch.arange(width, device=images.device)[None]
     if flip:
         mirrored = uniform(seed, epoch, index, Stream.FLIP) < 0.5
         x = torch.where(mirrored[:, None], width - 1 - x, x)
-    if padding:
-        y = y + (integers(2 * padding + 1, seed, epoch, index, Stream.CROP_Y) - padding)[:, None]
-        x = x + (integers(2 * padding + 1, seed, epoch, index, Stream.CROP_X) - padding)[:, None]
-    return nearest_pixels(images, y[:, :, None], x[:, None, :], fill=0)
+    y = y + integers(2 * padding + 1, seed, epoch, index, Stream.CROP_Y)[:, None]
+    x = x + integers(2 * padding + 1, seed, epoch, index, Stream.CROP_X)[:, None]
+    flat = (y[:, :, None] * padded.shape[3] + x[:, None, :]).flatten(1)
+    return padded.flatten(2).gather(2, flat[:, None].expand(-1, images.shape[1], -1)).view(images.shape)
 
 
 def cutout(
@@ -83,7 +79,7 @@ def cutout(
         images: Any.
         index: Numbers in the training set.
         length: Side of the square in pixels.
-        mean: Per channel, in [0, 1].
+        mean: Per channel, in [0, 1]; rounded to a grey level, so that normalisation makes it 0 to within 0.5 / (255 std).
         seed: The run's.
         epoch: From 0.
     """
@@ -100,7 +96,10 @@ def cutout(
 
 
 def normalise(
-    images: UInt8[Tensor, "B C H W"], mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype
+    images: UInt8[Tensor, "B C H W"],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "B C H W"]:
     """(images / 255 - mean) / std, computed in float32, in the memory format channels_last.
 

@@ -1,4 +1,6 @@
-"""AutoAugment's policy for CIFAR-10 (Cubuk et al., "AutoAugment: Learning augmentation strategies from data", CVPR 2019).
+"""AutoAugment's policy for CIFAR-10.
+
+Cubuk et al., "AutoAugment: Learning augmentation strategies from data", CVPR 2019.
 
 The 25 sub-policies are the paper's Table 7. What the operations do follows the public code that the SNN literature
 uses (DeepVoltaire/AutoAugment with grey fill), which in turn uses Pillow; see `autoaugment_ops`. Where that code and

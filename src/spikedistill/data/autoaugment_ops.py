@@ -139,7 +139,7 @@ def shear_y(images: Images, slope: Magnitude) -> Images:
 
 
 def _blend(base: Tensor, images: Tensor, change: Tensor) -> Tensor:
-    """base + (1 + change) * (images - base) in float32, truncated to uint8."""
+    """Return base + (1 + change) * (images - base) in float32, truncated to uint8."""
     factor = (1 + change).float().view(-1, 1, 1, 1)
     start = base.float()
     return (start + factor * (images.float() - start)).clamp(0, 255).to(torch.uint8)

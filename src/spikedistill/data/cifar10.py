@@ -100,7 +100,7 @@ def read_batch(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     wrong = again(path, path.parent)
     try:
         content = unpickle.loads(path.read_bytes())
-    except unpickle.Refused as error:
+    except unpickle.RefusedError as error:
         raise InputError(
             f"The pickle wants {error}; only arrays, lists, dicts, strings and numbers are admitted. {wrong}"
         ) from error
@@ -112,10 +112,13 @@ def read_batch(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     images, labels = entries.get("data"), entries.get("labels")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
         raise InputError(f"'data' is {_describe(images)}; expected uint8 of shape (N, 3072). {wrong}")
-    whole = isinstance(labels, list) and all(isinstance(label, int) and abs(label) < 1 << 31 for label in labels)
-    if not whole or len(labels) != len(images):
+    if not isinstance(labels, list) or len(labels) != len(images) or not all(map(_whole, labels)):
         raise InputError(f"'labels' is {_describe(labels)}; expected a list of {len(images)} whole numbers. {wrong}")
     return images, np.array(labels, np.int64)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 1 << 31
 
 
 def _describe(value: Any) -> str:

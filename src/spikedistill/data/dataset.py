@@ -96,8 +96,8 @@ class Dataset:
                 )
         if self.validation + max(self.train_size, 1) > published:
             raise InputError(
-                f"validation {self.validation} and train_size {self.train_size or 'all the rest, at least 1,'} are more "
-                f"than the {published} training images of {self.name}. Lower one of them."
+                f"validation is {self.validation} and train_size {self.train_size or 'all the rest'}; together they "
+                f"take more than the {published} training images of {self.name}. Lower one of them."
             )
 
     @property

@@ -1,6 +1,5 @@
 """Images read at other places: the geometry of augmentation."""
 
-import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 

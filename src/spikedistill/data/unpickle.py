@@ -15,7 +15,7 @@ KINDS = "biuf"
 """numpy's letters for the element types that are admitted: bool, whole, unsigned and floating."""
 
 
-class Refused(ValueError):
+class RefusedError(ValueError):
     """The pickle names something else."""
 
 
@@ -23,7 +23,7 @@ def loads(data: bytes) -> Any:
     """The value of a pickle of Python 2 or 3, any protocol; strings of Python 2 become bytes, arrays numpy's.
 
     Raises:
-        Refused: it holds something else than arrays, lists, tuples, dicts, strings, bytes, numbers.
+        RefusedError: it holds something else than arrays, lists, tuples, dicts, strings, bytes, numbers.
         Exception: it is damaged; of any type, as the damage has it.
     """
     return _plain(_Unpickler(io.BytesIO(data), encoding="bytes").load())
@@ -35,11 +35,12 @@ class _Type:
     def __init__(self, code: str | bytes, *_: object) -> None:
         self.dtype = np.dtype(_text(code))
         if self.dtype.kind not in KINDS:
-            raise Refused(f"an array of type {_text(code)!r}")
+            raise RefusedError(f"an array of type {_text(code)!r}")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         order = _text(state[1])
-        self.dtype = self.dtype.newbyteorder("=" if order == "|" else order)
+        if order in "<>":
+            self.dtype = np.dtype(order + self.dtype.str[1:])
 
 
 class _Array:
@@ -54,7 +55,7 @@ class _Array:
 
 def _array(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray[Any, Any]:
     if not isinstance(kind, _Type) or not isinstance(data, bytes | bytearray):
-        raise Refused("an array of other things than numbers")
+        raise RefusedError("an array of other things than numbers")
     sizes = tuple(int(size) for size in shape)
     if min(sizes, default=0) < 0 or math.prod(sizes) * kind.dtype.itemsize != len(data):
         raise ValueError(f"an array of shape {sizes} in {len(data)} bytes")
@@ -93,7 +94,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Answer the admitted names, refuse the others."""
         if (module, name) not in ADMITTED:
-            raise Refused(f"{module}.{name}")
+            raise RefusedError(f"{module}.{name}")
         return ADMITTED[module, name]
 
 
@@ -109,7 +110,7 @@ def _plain(value: Any) -> Any:
         return {_plain(key): _plain(item) for key, item in value.items()}
     if value is None or isinstance(value, str | bytes | bytearray | int | float | np.ndarray):
         return value
-    raise Refused(f"a {type(value).__name__}")
+    raise RefusedError(f"a {type(value).__name__}")
 
 
 def _text(value: Any) -> str:

@@ -55,7 +55,8 @@ class StepNeuron(Neuron):
             y, v = self.step(v, x_t, learned)
             outputs.append(y)
         # cat of [B, C, H, W] keeps channels_last, which stack would not.
-        return torch.cat(outputs).to(current.dtype).unflatten(0, x.shape[:2])  # type: ignore[no-untyped-call, no-any-return]
+        folded: Tensor = torch.cat(outputs).to(current.dtype)
+        return folded.view(current.shape)
 
 
 class Activation(nn.Module):

@@ -119,21 +119,27 @@ class Triangle(Surrogate):
 
 
 class _Fire(torch.autograd.Function):
-    """Heaviside step forward, surrogate backward."""
+    """Heaviside step of x forward; backward, its gradient is the second argument."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, surrogate: Surrogate) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.surrogate = surrogate
+    def forward(ctx: Any, x: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
         return (x >= 0).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grad_spikes: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        return grad_spikes[0] * ctx.surrogate.gradient(x), None
+        (gradient,) = ctx.saved_tensors
+        return grad_spikes[0] * gradient, None
 
 
 def fire(x: Tensor, surrogate: Surrogate) -> Tensor:
-    """Spikes of the same shape and dtype as x: 1 where x >= 0, else 0; backward goes through `surrogate`."""
-    spikes: Tensor = _Fire.apply(x, surrogate)  # type: ignore[no-untyped-call]
+    """Spikes of the same shape and dtype as x: 1 where x >= 0, else 0; backward goes through `surrogate`.
+
+    The surrogate is evaluated on the way forward and outside of the autograd function: torch.compile cannot trace a
+    function whose numbers (alpha) change from one compiled model to the next. So a second derivative takes the
+    surrogate for a constant.
+    """
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return (x >= 0).to(x.dtype)
+    spikes: Tensor = _Fire.apply(x, surrogate.gradient(x.detach()))  # type: ignore[no-untyped-call]
     return spikes

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spikedistill.data import Digits
+from spikedistill.data.digits import Digits
 from spikedistill.methods import TSER, KDSNNResponse
 from spikedistill.models import ConvNet
 from spikedistill.neurons import IF, ReLU

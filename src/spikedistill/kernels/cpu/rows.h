@@ -14,8 +14,6 @@ namespace spikedistill {
 
 using at::Tensor;
 
-inline int64_t channels_of(const Tensor& x) { return x.size(x.dim() == 4 ? 1 : 2); }
-
 // x with its memory in the order of rows: x itself or a copy.
 inline Tensor in_rows(const Tensor& x) {
   if (x.dim() == 5) {

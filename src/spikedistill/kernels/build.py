@@ -1,0 +1,140 @@
+"""Building the CPU kernels: one compiler call on first use, kept per machine and version.
+
+The library lies in SPIKEDISTILL_CACHE, else in XDG_CACHE_HOME/spikedistill, else in ~/.cache/spikedistill, under a key
+of its sources, PyTorch's version, the CPU's capability (AVX512, AVX2, ...) and the compiler. It does not use Python's
+C interface, so Python's version is no part of the key. Processes that start at once wait for the one that builds.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import torch
+
+CACHE_VARIABLE = "SPIKEDISTILL_CACHE"
+SOURCES = Path(__file__).parent / "cpu"
+CAPABILITY_FLAGS = {
+    "AVX512": (
+        *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd", "-mavx2", "-mfma"),
+        "-mprefer-vector-width=512",
+    ),
+    "AVX2": ("-mavx2", "-mfma"),
+}
+"""Flags for what torch.backends.cpu.get_cpu_capability() says; none for the rest."""
+
+
+class BuildError(Exception):
+    """Why there is no library."""
+
+
+@cache
+def load() -> str | None:
+    """Build, if it is not there, and load the library; the reason where that cannot be done, else None."""
+    try:
+        compiler = _compiler()
+        path = _path(compiler)
+        if not path.exists():
+            _build(compiler, path)
+        torch.ops.load_library(path)
+    except (BuildError, OSError) as error:
+        return str(error).strip()
+    from spikedistill.kernels.cpu import ops
+
+    ops.register()
+    return None
+
+
+def state() -> tuple[bool, str]:
+    """Whether the library is or can be built, and a few words on that; builds nothing."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    try:
+        compiler = _compiler()
+        built = _path(compiler).exists()
+    except (BuildError, OSError) as error:
+        return False, str(error).strip()
+    reason = load() if built else None
+    if reason is not None:
+        return False, reason
+    return True, f"{capability}, built" if built else f"{capability}, built on first use by {compiler}"
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept."""
+    if folder := os.environ.get(CACHE_VARIABLE):
+        return Path(folder).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikedistill"
+
+
+def _compiler() -> str:
+    names = [name] if (name := os.environ.get("CXX")) else ["g++", "c++"]
+    if sys.platform != "linux":
+        raise BuildError(f"they are built on Linux only, not on {sys.platform}.")
+    for candidate in names:
+        if found := shutil.which(candidate):
+            return found
+    raise BuildError(f"no C++ compiler ({' or '.join(names)}) was found.")
+
+
+def _flags() -> list[str]:
+    capability = torch.backends.cpu.get_cpu_capability()
+    return [
+        *("-O3", "-std=c++20", "-fPIC", "-shared", "-fopenmp", "-w"),
+        *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+        f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
+        *CAPABILITY_FLAGS.get(capability, ()),
+    ]
+
+
+def _path(compiler: str) -> Path:
+    sources = sorted([*SOURCES.glob("*.cpp"), *SOURCES.glob("*.h")])
+    parts = [torch.__version__, platform.machine(), compiler, *_flags()]
+    parts += [f"{source.name}\n{source.read_text()}" for source in sources]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return cache_folder() / "kernels" / f"cpu-{key}.so"
+
+
+def _build(compiler: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(path.with_suffix(".lock")):
+        if path.exists():  # another process was first
+            return
+        print("Building CPU kernels (once per machine, about 30 s) ...", file=sys.stderr, flush=True)
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            library = Path(folder) / path.name
+            _compile(compiler, library)
+            library.replace(path)
+        print(f"Built CPU kernels in {time.monotonic() - started:.0f} s.", file=sys.stderr, flush=True)
+
+
+def _compile(compiler: str, library: Path) -> None:
+    torch_folder = Path(torch.__file__).parent
+    include = torch_folder / "include"
+    command = [
+        *(compiler, *_flags(), f"-I{include}", f"-I{include / 'torch' / 'csrc' / 'api' / 'include'}"),
+        *(str(SOURCES / "ops.cpp"), "-o", str(library), f"-L{torch_folder / 'lib'}", "-ltorch_cpu", "-lc10"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        raise BuildError(f"{compiler} failed: {errors[0] if errors else done.returncode}")
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Held by one process at a time; where the file system has no locks, two may build, and the last rename counts."""
+    import fcntl
+
+    with path.open("w") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""The CPU's kernels in C++, and their registration with PyTorch."""

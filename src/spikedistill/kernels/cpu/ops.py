@@ -1,0 +1,270 @@
+"""The C++ operators in Python: what they support, their shapes (fakes), their gradients, and calls to them.
+
+They are `torch.ops.spikedistill.*`, there after `build.load()`; `register` adds fakes and gradients, so that
+`torch.compile` sees through them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikedistill.kernels.cpu import codes
+from spikedistill.neurons import PLIF, Activation, Norm
+
+DTYPES = (torch.float32, torch.bfloat16)
+PADDING = 16
+"""Bytes after packed spikes; kPadding in spikes.h."""
+
+
+def supports(x: Tensor, norm: Norm | None, act: Activation, residual: Tensor | None, steps: int | None) -> bool:
+    """Whether `norm_act` can do this; what it cannot do, right or wrong, is the definition's."""
+    if x.dtype not in DTYPES or x.dim() not in (3, 5) or x.numel() == 0 or not codes.known(act.neuron):
+        return False
+    parameters = list(act.parameters())
+    if norm is not None:
+        if type(norm) is not Norm or norm.channels != x.shape[2]:
+            return False
+        if norm.training and x.numel() == norm.channels:
+            return False
+        parameters += [norm.weight, norm.bias, norm.running_mean, norm.running_var]
+    if any(parameter.dtype != torch.float32 or parameter.device != x.device for parameter in parameters):
+        return False
+    if residual is not None and (residual.dtype != x.dtype or residual.shape[1:] != x.shape[1:]):
+        return False
+    total = _steps(x, act, residual, steps)
+    return total > 0 and all(t is None or t.shape[0] in (1, total) for t in (x, residual))
+
+
+def _steps(x: Tensor, act: Activation, residual: Tensor | None, steps: int | None) -> int:
+    have = x.shape[0] if residual is None else max(x.shape[0], residual.shape[0])
+    return steps if steps is not None and act.neuron.spiking else have
+
+
+def norm_act(
+    x: Tensor, norm: Norm | None, act: Activation, residual: Tensor | None, steps: int | None, residual_is_spikes: bool
+) -> Tensor:
+    """The definition's `norm_act`, or the neurons alone without a norm; for what `supports` says."""
+    codes_, constants = codes.encode(act.neuron)
+    w = act.w if isinstance(act.neuron, PLIF) else None
+    training = norm is not None and norm.training
+    y, statistics = torch.ops.spikedistill.norm_act(
+        x,
+        *((None, None, None, None) if norm is None else (norm.weight, norm.bias, norm.running_mean, norm.running_var)),
+        residual,
+        w,
+        _steps(x, act, residual, steps),
+        training,
+        0.0 if norm is None else norm.eps,
+        codes_,
+        constants,
+        residual_is_spikes,
+    )
+    if norm is not None and training:
+        with torch.no_grad():
+            norm.running_mean.lerp_(statistics[0], norm.momentum)
+            norm.running_var.lerp_(statistics[2], norm.momentum)
+    output: Tensor = y
+    return output
+
+
+def spiking_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
+    """Convolution of spikes; `geometry` is stride, padding, dilation and groups."""
+    y: Tensor = torch.ops.spikedistill.spiking_conv2d(x, weight, bias, *geometry)
+    return y
+
+
+def spiking_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Linear map of spikes [N, in] or [T, N, in]."""
+    y: Tensor = torch.ops.spikedistill.spiking_linear(x, weight, bias)
+    return y
+
+
+def max_pool2d(x: Tensor, size: int) -> Tensor:
+    """Maximum of each window of `size` by `size`."""
+    y: Tensor = torch.ops.spikedistill.max_pool2d(x, size)[0]
+    return y
+
+
+def register() -> None:
+    """Add fakes and gradients to the loaded operators; once per process."""
+    for name, fake in FAKES.items():
+        torch.library.register_fake(f"spikedistill::{name}", fake)
+    for name, (backward, keep) in GRADIENTS.items():
+        torch.library.register_autograd(f"spikedistill::{name}", _once(backward), setup_context=keep)
+
+
+def _once(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """`backward` that refuses to be differentiated."""
+
+    def checked(ctx: Any, *grads: Tensor | None) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "The CPU kernels have no second derivative, which create_graph=True asks for; set "
+                "SPIKEDISTILL_KERNELS=reference."
+            )
+        return backward(ctx, *grads)
+
+    return checked
+
+
+# Shapes: memory in the order of rows, as in rows.h.
+
+
+def _empty_rows(like: Tensor, shape: Any, dtype: torch.dtype | None = None) -> Tensor:
+    order = list(range(len(shape)))
+    if len(shape) >= 4:
+        order = [*order[:-3], order[-2], order[-1], order[-3]]
+    strides, stride = [0] * len(shape), 1
+    for dim in reversed(order):
+        strides[dim] = stride
+        stride = stride * shape[dim]
+    return like.new_empty_strided(shape, strides, dtype=dtype or like.dtype)
+
+
+def _fake_norm_act(x: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
+    steps = args[6]
+    return _empty_rows(x, (steps, *x.shape[1:])), x.new_empty((3, x.shape[2]), dtype=torch.float32)
+
+
+def _fake_norm_act_backward(
+    grad: Tensor,  # noqa: ARG001
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,  # noqa: ARG001
+    statistics: Tensor,
+    residual: Tensor | None,  # noqa: ARG001
+    w: Tensor | None,
+    residual_steps: int,
+    residual_grad: bool,
+    *_: Any,
+) -> tuple[Tensor, ...]:
+    residual_ = _empty_rows(x, (residual_steps, *x.shape[1:])) if residual_grad else x.new_empty(0)
+    channels = 0 if weight is None else x.shape[2]
+    weight_, bias_ = statistics.new_empty(channels), statistics.new_empty(channels)
+    return _empty_rows(x, x.shape), residual_, weight_, bias_, statistics.new_empty(() if w is not None else 0)
+
+
+def _fake_pack(x: Tensor) -> Tensor:
+    return x.new_empty((x.numel() + 7) // 8 + PADDING, dtype=torch.uint8)
+
+
+def _fake_unpack(bits: Tensor, shape: list[int], dtype: torch.dtype) -> Tensor:
+    return _empty_rows(bits, shape, dtype)
+
+
+def _fake_conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
+    y = torch.ops.aten.convolution(x, weight, bias, stride, padding, dilation, False, [0, 0], groups)
+    return _empty_rows(x, y.shape)
+
+
+def _fake_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: ARG001
+    return x.new_empty((*x.shape[:-1], weight.shape[0]))
+
+
+def _fake_pool(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    shape = (x.shape[0], x.shape[1], x.shape[2] // size, x.shape[3] // size)
+    return _empty_rows(x, shape), _empty_rows(x, shape, torch.uint8)
+
+
+def _fake_pool_backward(grad: Tensor, places: Tensor, shape: list[int], size: int) -> Tensor:  # noqa: ARG001
+    return _empty_rows(grad, shape)
+
+
+# Gradients: what is kept for the backward pass, and the backward pass.
+
+
+def _keep_norm_act(ctx: Any, inputs: Any, output: Any) -> None:
+    x, weight, bias, _, _, residual, w, _, ctx.training, _, ctx.codes, ctx.constants, residual_is_spikes = inputs
+    ctx.residual_steps = 0 if residual is None else residual.shape[0]
+    if residual is not None and residual_is_spikes:
+        residual = torch.ops.spikedistill.pack_spikes(residual)
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(x, weight, bias, output[1], residual, w)
+
+
+def _norm_act_backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Any, ...]:
+    if grad is None:
+        return (None,) * 13
+    x, weight, bias, statistics, residual, w = ctx.saved_tensors
+    wants_residual = ctx.needs_input_grad[5]
+    x_, residual_, weight_, bias_, w_ = torch.ops.spikedistill.norm_act_backward(
+        *(grad, x, weight, bias, statistics, residual, w),
+        *(ctx.residual_steps, wants_residual, ctx.training, ctx.codes, ctx.constants),
+    )
+    have_norm, have_w = weight is not None, w is not None
+    return (
+        *(x_, weight_ if have_norm else None, bias_ if have_norm else None, None, None),
+        *(residual_ if wants_residual else None, w_ if have_w else None, *[None] * 6),
+    )
+
+
+def _keep_conv2d(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
+    x, weight, bias, *ctx.geometry = inputs
+    ctx.shape, ctx.dtype, ctx.bias_shape = x.shape, x.dtype, None if bias is None else list(bias.shape)
+    ctx.save_for_backward(torch.ops.spikedistill.pack_spikes(x), weight)
+
+
+def _conv2d_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    bits, weight = ctx.saved_tensors
+    x = torch.ops.spikedistill.unpack_spikes(bits, ctx.shape, ctx.dtype)
+    stride, padding, dilation, groups = ctx.geometry
+    grads = torch.ops.aten.convolution_backward(
+        grad, x, weight, ctx.bias_shape, stride, padding, dilation, False, [0, 0], groups, ctx.needs_input_grad[:3]
+    )
+    return (*grads, None, None, None, None)
+
+
+def _keep_linear(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
+    x, weight, _ = inputs
+    ctx.shape, ctx.dtype = x.shape, x.dtype
+    ctx.save_for_backward(torch.ops.spikedistill.pack_spikes(x), weight)
+
+
+def _linear_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    bits, weight = ctx.saved_tensors
+    need_x, need_weight, need_bias = ctx.needs_input_grad
+    rows = grad.flatten(0, -2)
+    x = torch.ops.spikedistill.unpack_spikes(bits, ctx.shape, ctx.dtype).flatten(0, -2) if need_weight else None
+    return (
+        grad @ weight if need_x else None,
+        None if x is None else rows.T @ x,
+        rows.sum(0) if need_bias else None,
+    )
+
+
+def _keep_pool(ctx: Any, inputs: Any, output: Any) -> None:
+    x, ctx.size = inputs
+    ctx.shape = x.shape
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(output[1])
+
+
+def _pool_backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, None]:
+    if grad is None:
+        return None, None
+    (places,) = ctx.saved_tensors
+    return torch.ops.spikedistill.max_pool2d_backward(grad, places, ctx.shape, ctx.size), None
+
+
+FAKES: dict[str, Callable[..., Any]] = {
+    "norm_act": _fake_norm_act,
+    "norm_act_backward": _fake_norm_act_backward,
+    "pack_spikes": _fake_pack,
+    "unpack_spikes": _fake_unpack,
+    "spiking_conv2d": _fake_conv2d,
+    "spiking_linear": _fake_linear,
+    "max_pool2d": _fake_pool,
+    "max_pool2d_backward": _fake_pool_backward,
+}
+GRADIENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "norm_act": (_norm_act_backward, _keep_norm_act),
+    "spiking_conv2d": (_conv2d_backward, _keep_conv2d),
+    "spiking_linear": (_linear_backward, _keep_linear),
+    "max_pool2d": (_pool_backward, _keep_pool),
+}

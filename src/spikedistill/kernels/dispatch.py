@@ -1,0 +1,104 @@
+"""The functions that networks call: a kernel where one applies, else the definition.
+
+A kernel applies to float32 and bfloat16 tensors [T, B, C] and [T, B, C, H, W] and the neurons of this library. All
+else (float64, a subclass of a neuron or norm, mixed dtypes) goes through the definition, and so do wrong shapes, which
+raise there. Kernels have no second derivative and say so; SPIKEDISTILL_KERNELS=reference has.
+"""
+
+import importlib
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spikedistill import neurons
+from spikedistill.kernels.choice import TRITON, implementation
+from spikedistill.kernels.cpu import ops
+from spikedistill.neurons import Activation, Norm
+
+
+def norm_act(
+    x: Float[Tensor, "Tx B C ..."],
+    norm: Norm,
+    act: Activation,
+    residual: Float[Tensor, "Tr B C ..."] | None = None,
+    steps: int | None = None,
+    *,
+    residual_is_spikes: bool = False,
+) -> Float[Tensor, "T B C ..."]:
+    """`spikedistill.neurons.norm_act`: activation(norm(x) + residual).
+
+    The kernel keeps x, the statistics and the residual for the backward pass and recomputes the rest. It computes in
+    float32 throughout, where the definition rounds a bfloat16 current before the neuron.
+
+    Args:
+        x: Currents before the norm, with one step or T.
+        norm: Its statistics are updated in training mode.
+        act: The layer's neurons.
+        residual: Added to the normalised current; one step or T.
+        steps: T, where neither x nor the residual has it.
+        residual_is_spikes: The caller's promise that the residual is 0 or 1, so that it is kept as bits.
+
+    Raises:
+        ValueError: the steps do not agree; or, in the kernel, a residual promised to be spikes is not.
+    """
+    chosen = implementation(x.device.type)
+    if chosen == "cpu" and ops.supports(x, norm, act, residual, steps):
+        return ops.norm_act(x, norm, act, residual, steps, residual_is_spikes)
+    if chosen == "triton":
+        output: Tensor = importlib.import_module(TRITON).norm_act(
+            x, norm, act, residual, steps, residual_is_spikes=residual_is_spikes
+        )
+        return output
+    return neurons.norm_act(x, norm, act, residual, steps)
+
+
+def activate(
+    current: Float[Tensor, "Tx B C ..."], act: Activation, steps: int | None = None
+) -> Float[Tensor, "T B C ..."]:
+    """`act(current, steps)`: the neurons alone, without a norm before them."""
+    if implementation(current.device.type) == "cpu" and ops.supports(current, None, act, None, steps):
+        return ops.norm_act(current, None, act, None, steps, residual_is_spikes=False)
+    output: Tensor = act(current, steps)
+    return output
+
+
+def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N Cout Hout Wout"]:
+    """`conv(x)` for x of spikes (0 or 1), which the kernel keeps as bits for the backward pass.
+
+    Under autocast in autocast's dtype; elsewhere the weight is cast to x's dtype.
+
+    Raises:
+        ValueError: in the kernel, when a gradient is needed: an element is neither 0 nor 1.
+    """
+    x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
+    keeps = torch.is_grad_enabled() and conv.weight.requires_grad
+    if keeps and _bits_apply(x) and conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
+        return ops.spiking_conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    output: Tensor = conv._conv_forward(x, weight, bias)
+    return output
+
+
+def spiking_linear(x: Float[Tensor, "*N in"], linear: nn.Linear) -> Float[Tensor, "*N out"]:
+    """`linear(x)` for x of spikes (0 or 1), [N, in] or [T, N, in]; otherwise like `spiking_conv2d`."""
+    x, weight, bias = _in_one_dtype(x, linear.weight, linear.bias)
+    if torch.is_grad_enabled() and linear.weight.requires_grad and _bits_apply(x) and x.dim() in (2, 3):
+        return ops.spiking_linear(x, weight, bias)
+    return nn.functional.linear(x, weight, bias)
+
+
+def max_pool2d(x: Float[Tensor, "N C H W"], size: int = 2) -> Float[Tensor, "N C Hout Wout"]:
+    """`torch.nn.functional.max_pool2d(x, size)`: windows that do not overlap; the kernel keeps a byte per output."""
+    on_cpu = implementation(x.device.type) == "cpu"
+    if on_cpu and x.dim() == 4 and x.dtype in ops.DTYPES and size <= min(15, x.shape[2], x.shape[3]) and x.numel() > 0:
+        return ops.max_pool2d(x, size)
+    return nn.functional.max_pool2d(x, size)
+
+
+def _bits_apply(x: Tensor) -> bool:
+    return implementation(x.device.type) == "cpu" and x.dtype in ops.DTYPES and x.numel() > 0
+
+
+def _in_one_dtype(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+    return x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
