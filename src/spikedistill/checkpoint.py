@@ -1,7 +1,7 @@
 """State on disk: one safetensors file with JSON in its header, written atomically and checked when read.
 
-A state is nested dicts, lists and tuples of tensors and plain values. The file holds the tensors; its header holds
-everything else, the format's version and a SHA-256 of the tensors. No pickle.
+A state is nested dicts, lists and tuples of tensors and plain values; tuples come back as lists. The file holds the
+tensors; its header holds everything else, the format's version and a SHA-256 of each part. No pickle.
 """
 
 import contextlib
@@ -17,40 +17,57 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, NotSavedError
 
 FORMAT = 1
 """Version of what this module and `runs` write; a folder of another version is refused."""
 
+_PARTIAL = ".partial"
 _TENSOR = "$tensor"
 _ITEMS = "$items"
+_WHAT_TO_DO = "Bring back a copy, or delete its folder to train the run again."
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a file beside `path`, flush it to the disk, then rename: `path` is the old content or the new.
 
     Raises:
-        OSError: the disk is full, say; the old content stands.
+        NotSavedError: the disk is full, say; the old content stands.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError):
+            raise NotSavedError(
+                f"{path} cannot be written: {error.strerror or error}. What was saved before stands. Make room, or make "
+                "the folder writable, and give the same command again."
+            ) from error
         raise
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left; none may be writing."""
+    for partial in folder.glob(f".*{_PARTIAL}"):
+        partial.unlink(missing_ok=True)
+
+
 def save(path: Path, state: Any) -> None:
-    """Write a state to `path`; the file that was there stands until the new one is complete."""
+    """Write a state to `path`; the file that was there stands until the new one is complete.
+
+    Raises:
+        NotSavedError: see `write_atomically`.
+    """
     tensors: dict[str, Tensor] = {}
-    tree = _take_out(state, "", tensors)
-    header = {"format": str(FORMAT), "tree": json.dumps(tree), "sha256": tensors_digest(tensors)}
+    tree = json.dumps(_take_out(state, "", tensors))
+    header = {"format": str(FORMAT), "tree": tree, "tree_sha256": _sha256(tree), "sha256": tensors_digest(tensors)}
     write_atomically(path, to_bytes(tensors, header))
 
 
@@ -61,20 +78,21 @@ def load(path: Path) -> Any:
         InputError: the file is missing, truncated, damaged or of another version.
     """
     if not path.is_file():
-        raise InputError(f"There is no checkpoint {path}.")
+        raise InputError(f"There is no file {path}. Delete its folder to train the run again.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path} is truncated or damaged ({error}). Delete it to start from the one before."
-        ) from error
+        raise InputError(f"{path} is truncated, damaged or of another kind ({error}). {_WHAT_TO_DO}") from error
     if header.get("format") != str(FORMAT):
-        raise InputError(f"{path} has format {header.get('format')}; this version of spikedistill reads {FORMAT}.")
-    if header.get("sha256") != tensors_digest(tensors):
-        raise InputError(f"{path} is damaged: its content is not what was written. Delete it to start again.")
-    return _put_back(json.loads(header["tree"]), tensors)
+        raise InputError(
+            f"{path} has format {header.get('format')}; this version of spikedistill reads {FORMAT}. {_WHAT_TO_DO}"
+        )
+    tree = header.get("tree", "null")
+    if header.get("sha256") != tensors_digest(tensors) or header.get("tree_sha256", _sha256(tree)) != _sha256(tree):
+        raise InputError(f"{path} is damaged: its content is not what was written. {_WHAT_TO_DO}")
+    return _put_back(json.loads(tree), tensors)
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -87,9 +105,15 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     return result.hexdigest()
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _take_out(state: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     """Return `state` as JSON can hold it, with tensors replaced by their names; the tensors go into `tensors`."""
     if isinstance(state, Tensor):
+        if path in tensors:
+            raise ValueError(f"Two tensors of the state are called {path!r}.")
         tensors[path] = state.detach().cpu().contiguous().clone()
         return {_TENSOR: path}
     if isinstance(state, Mapping):

@@ -1,4 +1,4 @@
-"""The door: errors for input from outside."""
+"""The door: errors for input from outside, and the ways in which a run ends early."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,18 @@ class InputError(ValueError):
 
     The command line prints it in one line and ends with exit code 2; there is no traceback.
     """
+
+
+class Stopped(Exception):  # noqa: N818
+    """The user asked to stop; everything is saved and the run can be resumed."""
+
+
+class DivergedError(RuntimeError):
+    """A loss term or a weight is not finite. Names the epoch, step, term and last good checkpoint."""
+
+
+class NotSavedError(OSError):
+    """A file cannot be written: the disk is full, say. What was there before stands."""
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:

@@ -2,9 +2,18 @@
 
 import importlib
 import pkgutil
+from functools import cache
+from types import ModuleType
 from typing import TypeVar
 
 Kind = TypeVar("Kind")
+
+
+@cache
+def modules(package: str) -> tuple[ModuleType, ...]:
+    """All modules of a package, imported."""
+    path = importlib.import_module(package).__path__
+    return tuple(importlib.import_module(info.name) for info in pkgutil.iter_modules(path, f"{package}."))
 
 
 def found(package: str, base: type[Kind]) -> dict[str, type[Kind]]:
@@ -13,10 +22,8 @@ def found(package: str, base: type[Kind]) -> dict[str, type[Kind]]:
     A class whose name starts with an underscore, and one that declares `abstract = True` in its own body, is a helper
     and left out.
     """
-    folder = importlib.import_module(package)
     classes: dict[str, type[Kind]] = {}
-    for module_info in pkgutil.iter_modules(folder.__path__, f"{package}."):
-        module = importlib.import_module(module_info.name)
+    for module in modules(package):
         for name, value in vars(module).items():
             if not isinstance(value, type) or not issubclass(value, base) or value is base:
                 continue

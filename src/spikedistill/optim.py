@@ -26,7 +26,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate must be above 0, not {self.learning_rate}.")
-        if self.weight_decay < 0:
+        if not self.weight_decay >= 0:
             raise InputError(f"weight_decay must be 0 or more, not {self.weight_decay}.")
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
@@ -43,6 +43,13 @@ class SGD(Optimizer):
     nesterov: bool = False
     weight_decay: float = 5e-4
     """L2 penalty, added to the gradient, of weights with two or more dimensions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum must be in [0, 1), not {self.momentum}.")
+        if self.nesterov and not self.momentum:
+            raise InputError("nesterov needs a momentum above 0.")
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
@@ -76,10 +83,10 @@ class Schedule:
     """Base of all schedules."""
 
     warmup_epochs: float = 0.0
-    """The learning rate rises linearly over this many epochs first."""
+    """The learning rate rises linearly, from nearly 0, over this many epochs first."""
 
     def __post_init__(self) -> None:
-        if self.warmup_epochs < 0:
+        if not self.warmup_epochs >= 0:
             raise InputError(f"warmup_epochs must be 0 or more, not {self.warmup_epochs}.")
 
     def factor(self, epoch: float, epochs: int) -> float:
@@ -124,6 +131,8 @@ class Step(Schedule):
         super().__post_init__()
         if any(not 0 < milestone < 1 for milestone in self.milestones):
             raise InputError(f"milestones are shares of all epochs, between 0 and 1, not {self.milestones}.")
+        if not self.gamma > 0:
+            raise InputError(f"gamma must be above 0, not {self.gamma}.")
 
     def decay(self, epoch: float, epochs: int) -> float:
         """See the class."""

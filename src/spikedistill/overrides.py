@@ -16,7 +16,6 @@ import tyro
 
 from spikedistill import recipe_files
 from spikedistill.errors import InputError, nearest, pick
-from spikedistill.found import found
 from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
 from spikedistill.values import concrete_kinds
 
@@ -65,7 +64,6 @@ def options(value: Any, prefix: str = "--") -> Iterator[str]:
 
 def kinds(base: type) -> dict[str, type]:
     """Return the kinds that a part can have, by their names on the command line."""
-    found(base.__module__.rpartition(".")[0], base)  # imports the folder's modules, so that all kinds are known
     return {command_name(kind): kind for kind in concrete_kinds(base).values()}
 
 
@@ -123,7 +121,7 @@ def _teacher(given: str) -> Teacher | None:
         return None
     if Path(given).is_dir():
         return FromRun(given)
-    if ":" in given and ".py" not in given:
+    if ":" in given and not given.partition(":")[0].endswith(".py"):
         return FromModule(given)
     try:
         return FromRecipe(recipe_files.load(given))

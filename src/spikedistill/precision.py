@@ -20,7 +20,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"Device {name!r} is not usable here ({str(error).splitlines()[0]}). Take cpu.") from error
     return device
@@ -42,4 +42,8 @@ def autocast(device: torch.device, bf16: bool) -> torch.autocast:
 
 def channels_last(module: Module, device: torch.device) -> Module:
     """Move a module to a device, with the weights of its convolutions in channels_last order."""
-    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    module.to(device=device)
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module

@@ -1,5 +1,6 @@
 """What a training says while it runs: a live line on a terminal, plain lines elsewhere. All of it goes to stderr."""
 
+import sys
 import time
 from typing import Any, Protocol
 
@@ -132,7 +133,8 @@ class Live(Silent):
 def reporter() -> Reporter:
     """Return a live line where stderr is a terminal, else plain lines."""
     console = Console(stderr=True)
-    return Live(console) if console.is_terminal else Plain(console)
+    live = sys.stderr.isatty() and not console.is_dumb_terminal
+    return Live(console) if live else Plain(console)
 
 
 def _numbers(epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> str:

@@ -10,7 +10,10 @@ import spikedistill
 
 
 def versions() -> dict[str, str]:
-    """Return versions, the checkout's commit (empty for an installed package) and the kind of machine."""
+    """Return versions, the commit of the checkout (empty for an installed package) and the kind of machine.
+
+    `-dirty` after the commit says that files of it had been changed.
+    """
     capability = torch.backends.cpu.get_cpu_capability()
     return {
         "spikedistill": spikedistill.__version__,
@@ -24,7 +27,7 @@ def versions() -> dict[str, str]:
 def _commit() -> str:
     here = Path(__file__)
     tracked = _git(here.parent, "ls-files", "--error-unmatch", here.name)
-    return _git(here.parent, "rev-parse", "--short=12", "HEAD") if tracked else ""
+    return _git(here.parent, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12") if tracked else ""
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -4,6 +4,7 @@ A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_jso
 `spikedistill.values` save and load it strictly; its digest names the run's folder.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -53,18 +54,20 @@ class Recipe:
     seed: int = 0
     """Of the initial weights, the order of the images and their augmentation."""
     name: str = field(default="recipe", metadata={"label": True})
-    """For people; not in the hash."""
+    """For people, and the beginning of the folder's name; not in the hash."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, not {getattr(self, name)}.")
-        if self.clip_norm < 0:
+        if not self.clip_norm >= 0:
             raise InputError(f"clip_norm must be 0 or more, not {self.clip_norm}.")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema must be in [0, 1), not {self.ema}.")
         if not 0 <= self.seed < 2**31:
             raise InputError(f"seed must be between 0 and 2^31 - 1, not {self.seed}.")
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise InputError(f"name must be letters, digits, '_', '-' and '.', not {self.name!r}: it names a folder.")
 
     @property
     def time_steps(self) -> int:
@@ -72,9 +75,9 @@ class Recipe:
         return self.steps if self.neuron.spiking else 1
 
     @property
-    def folder_name(self) -> str:
-        """Name of the run's folder: the label and the first digits of the hash."""
-        return f"{self.name}-{digest(self)[:10]}"
+    def hash(self) -> str:
+        """First digits of the digest, which end the name of the run's folder."""
+        return digest(self)[:10]
 
 
 @dataclass(frozen=True)
@@ -109,3 +112,7 @@ class FromModule(Teacher):
     """Likewise."""
     weights_digest: str = ""
     """SHA-256 of its weights; filled in when the run starts, and checked from then on."""
+
+    def __post_init__(self) -> None:
+        if any(not std > 0 for std in self.std or ()):
+            raise InputError(f"A teacher's std must be above 0, not {self.std}.")

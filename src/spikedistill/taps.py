@@ -22,17 +22,28 @@ def attach(network: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
         The outputs of the last forward pass by dotted path, in the order asked for.
 
     Raises:
-        InputError: there is no module of that name.
+        InputError: there is no module of that name, or (in a pass) it returns something else than a tensor.
     """
     modules = dict(network.named_modules())
-    paths = [path for name in names for path in (getattr(network, "stages", ()) if name == STAGES else (name,))]
     recorded: dict[str, Tensor] = {}
-    for path in paths:
+    for path in (path for name in names for path in _paths(network, name)):
         if path not in modules:
             raise InputError(f"{type(network).__name__} has no module {path!r} to tap.{nearest(path, modules)}")
 
-        def record(_module: nn.Module, _inputs: Any, output: Tensor, path: str = path) -> None:
+        def record(_module: nn.Module, _inputs: Any, output: Any, path: str = path) -> None:
+            if not isinstance(output, Tensor):
+                raise InputError(f"The module {path!r} cannot be tapped: it returns {type(output).__name__}, no tensor.")
             recorded[path] = output
 
         modules[path].register_forward_hook(record)
     return recorded
+
+
+def _paths(network: nn.Module, name: str) -> tuple[str, ...]:
+    """Return the dotted paths that a name stands for."""
+    if name != STAGES:
+        return (name,)
+    stages = getattr(network, "stages", ())
+    if not stages or not all(isinstance(path, str) for path in stages):
+        raise InputError(f"{type(network).__name__} does not say what its stages are. Name modules by their dotted paths.")
+    return tuple(stages)

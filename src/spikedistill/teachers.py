@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from spikedistill.checkpoint import tensors_digest
 from spikedistill.data.augment import normalise
 from spikedistill.data.dataset import Dataset, Split
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, nearest
 from spikedistill.methods.method import Signals
 from spikedistill.precision import autocast, channels_last
 from spikedistill.recipe import FromModule
@@ -49,7 +50,7 @@ class LoadedTeacher:
             raise InputError(
                 f"The teacher answers {len(images)} images with {got}; it must be logits [B, K] or [T, B, K]."
             )
-        return Signals(logits if logits.dim() == 3 else logits.unsqueeze(0), dict(self.taps))
+        return Signals((logits if logits.dim() == 3 else logits.unsqueeze(0)).float(), dict(self.taps))
 
 
 def freeze(
@@ -74,39 +75,58 @@ def import_module_teacher(
     Raises:
         InputError: it cannot be imported or called, or what it returns is no module.
     """
-    module_name, _, attribute = teacher.target.partition(":")
+    network = _make(teacher.target)
+    if not isinstance(network, nn.Module):
+        raise InputError(f"Teacher {teacher.target!r} returns {type(network).__name__}, not a torch.nn.Module.")
+    return freeze(network, taps, teacher.mean or data.mean, teacher.std or data.std, None, device)
+
+
+def _make(target: str) -> Any:
+    """Import `package.module:callable`, also from the working directory, and return what it makes."""
+    module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
-        raise InputError(f"Teacher {teacher.target!r} is not of the form package.module:callable.")
+        raise InputError(f"Teacher {target!r} is not of the form package.module:callable.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        make = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"Teacher {teacher.target!r} cannot be imported: {error}.") from error
-    network = make() if callable(make) else make
-    if not isinstance(network, nn.Module):
-        raise InputError(f"Teacher {teacher.target!r} returns {type(network).__name__}, not a torch.nn.Module.")
-    mean, std = teacher.mean or data.mean, teacher.std or data.std
-    if not len(mean) == len(std) == data.shape[0]:
+        module = importlib.import_module(module_name)
+    except Exception as error:
         raise InputError(
-            f"The teacher's mean and std must have {data.shape[0]} values each, as the images have channels."
-        )
-    return freeze(network, taps, mean, std, None, device)
+            f"Teacher {target!r} cannot be imported: {type(error).__name__}: {error}. Modules are looked for among the "
+            "installed packages and in the working directory."
+        ) from error
+    if not hasattr(module, attribute):
+        raise InputError(f"Teacher {target!r}: {module_name} has no {attribute!r}.{nearest(attribute, vars(module))}")
+    make = getattr(module, attribute)
+    if isinstance(make, nn.Module):
+        return make
+    try:
+        return make()
+    except Exception as error:
+        raise InputError(
+            f"Teacher {target!r} cannot be called without arguments: {type(error).__name__}: {error}"
+        ) from error
 
 
 def check_answers(teacher: LoadedTeacher, split: Split, classes: int, bf16: bool) -> None:
-    """Ask the teacher about two images.
+    """Ask the teacher about two images; what it makes of them is not kept.
 
     Raises:
         InputError: it cannot take such images, or it knows another number of classes.
     """
+    shape = tuple(split.images.shape[1:])
+    if not len(teacher.mean) == len(teacher.std) == shape[0]:
+        raise InputError(
+            f"The teacher was made for images of {len(teacher.mean)} channels (it has as many means and deviations), "
+            f"these have {shape[0]}."
+        )
     try:
         logits = teacher.signals(split.images[:2], bf16).logits
-    except (RuntimeError, TypeError) as error:
-        shape = tuple(split.images.shape[1:])
-        reason = str(error).splitlines()[0]
+    except InputError:
+        raise
+    except Exception as error:  # whatever a user's own module raises
         raise InputError(
-            f"The teacher cannot take images of shape {shape} (channels, height, width): {reason}"
+            f"The teacher cannot take images of shape {shape} (channels, height, width): {type(error).__name__}: {error}"
         ) from error
     if logits.shape[-1] != classes:
         raise InputError(

@@ -1,16 +1,19 @@
 """Frozen dataclasses as JSON and back, strictly, and their hash.
 
 A dataclass becomes an object with its fields and its class name under "kind". On the way back every key must be there
-and none may be left over; a field that is annotated with a base class takes any of its subclasses that are imported.
+and none may be left over; a field that is annotated with a base class takes any of its subclasses.
+Equal values have equal JSON: a field of floats is written as floats, whatever numbers it was given.
 """
 
 import hashlib
 import json
+import math
 import types
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from spikedistill.errors import InputError, nearest, pick
+from spikedistill.found import modules
 
 Value = TypeVar("Value")
 
@@ -26,10 +29,23 @@ def to_json(value: Any, leave_out: tuple[str, ...] = ()) -> Any:
     """
     if is_dataclass(value):
         kept = [f for f in fields(value) if not any(f.metadata.get(key) for key in leave_out)]
-        return {KIND: type(value).__name__} | {f.name: to_json(getattr(value, f.name), leave_out) for f in kept}
-    if isinstance(value, tuple):
+        hints = get_type_hints(type(value))
+        plain = {f.name: _as_annotated(hints[f.name], to_json(getattr(value, f.name), leave_out)) for f in kept}
+        return {KIND: type(value).__name__} | plain
+    if isinstance(value, tuple | list):
         return [to_json(item, leave_out) for item in value]
     return value
+
+
+def _as_annotated(hint: Any, plain: Any) -> Any:
+    """Return an int as a float where the hint says float, also within tuples and unions."""
+    hints = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if type(plain) is int and float in hints:
+        return float(plain)
+    inner = [get_args(h)[0] for h in hints if get_origin(h) is tuple]
+    if isinstance(plain, list) and inner:
+        return [_as_annotated(inner[0], item) for item in plain]
+    return plain
 
 
 def digest(value: Any) -> str:
@@ -49,13 +65,21 @@ def from_json(kind: type[Value], data: Any, path: str = "") -> Value:
 
 
 def concrete_kinds(base: type) -> dict[str, type]:
-    """Return `base` and its imported subclasses that can be a value of that type, by class name.
+    """Return `base` and its subclasses that can be a value of that type, by class name.
 
-    A class that stands at the root of others, and one with `abstract = True` in its own body, is no value.
+    They are found in the folder of this library that `base` is defined in, and wherever else has been imported. A class
+    that stands at the root of others, and one with `abstract = True` in its own body, is no value.
     """
-    below = {name: cls for sub in base.__subclasses__() for name, cls in concrete_kinds(sub).items()}
+    return {kind.__name__: kind for kind in _all_kinds(base)}
+
+
+def _all_kinds(base: type) -> list[type]:
+    library, _, folder = base.__module__.rpartition(".")[0].partition(".")
+    if library == __package__ and folder:
+        modules(f"{library}.{folder}")
+    below = [kind for sub in base.__subclasses__() for kind in _all_kinds(sub)]
     root_of_others = bool(below) and base.__mro__[1] is object
-    return below if root_of_others or vars(base).get("abstract") else {base.__name__: base} | below
+    return below if root_of_others or vars(base).get("abstract") else [base, *below]
 
 
 def _read(kind: Any, data: Any, path: str) -> Any:
@@ -70,7 +94,9 @@ def _read(kind: Any, data: Any, path: str) -> Any:
         return _read_tuple(get_args(kind), data, path)
     if is_dataclass(kind):
         return _read_dataclass(kind, data, path)  # type: ignore[arg-type]
-    if kind is float and type(data) is int:
+    if kind is float and type(data) in (int, float):
+        if not math.isfinite(data):
+            raise InputError(f"{path} is {data!r}; it must be a finite number.")
         return float(data)
     if type(data) is not kind:
         raise InputError(f"{path} is {data!r}; it must be of type {kind.__name__}.")
@@ -94,6 +120,9 @@ def _read_dataclass(base: type, data: Any, path: str) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get(KIND), str):
         raise InputError(f"{path} is {data!r}; it must be an object with the key {KIND!r}.")
     kind = pick(f"kind of {path}", data[KIND], concrete_kinds(base))
+    modules = sorted({other.__module__ for other in _all_kinds(base) if other.__name__ == kind.__name__})
+    if len(modules) > 1:
+        raise InputError(f"Several classes are called {kind.__name__}: in {', '.join(modules)}. Rename your own.")
     known: dict[str, Field[Any]] = {f.name: f for f in fields(kind)}
     for name in data:
         if name not in known and name != KIND:

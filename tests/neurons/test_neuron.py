@@ -1,5 +1,6 @@
 """What holds for every neuron: static input, no state between calls, causality, precision, compilation."""
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor
@@ -101,7 +102,8 @@ def test_channels_last_stays_channels_last(neuron):
 
 # Dynamo itself instantiates torch.autograd.Function, against torch's own advice.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-def test_dynamo_traces_neurons_whole_and_more_than_one_in_a_process():
+def test_dynamo_traces_neurons_whole_and_more_than_one_in_a_process(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # dynamo cannot see through the checks of shapes
     torch.compiler.reset()
     # From the second model on, dynamo takes the numbers that changed for variables.
     alphas = [IF(), IF(surrogate=Sigmoid(2.0)), IF(threshold=0.7, surrogate=Sigmoid(3.0))]

@@ -79,7 +79,7 @@ def cutout(
         images: Any.
         index: Numbers in the training set.
         length: Side of the square in pixels.
-        mean: Per channel, in [0, 1]; rounded to a grey level, so that normalisation makes it 0 to within 0.5 / (255 std).
+        mean: Per channel, in [0, 1]. It is rounded to a grey level: normalisation makes it 0 to within 1 / (510 std).
         seed: The run's.
         epoch: From 0.
     """

@@ -42,7 +42,7 @@ def auto_contrast(images: Images, _: Magnitude) -> Images:
     """Stretch each channel linearly so that its least value becomes 0 and its greatest 255."""
     low = images.amin((2, 3), keepdim=True).double()
     high = images.amax((2, 3), keepdim=True).double()
-    scale = 255.0 / (high - low).clamp_min(1)
+    scale = torch.full_like(low, 255) / (high - low).clamp_min(1)  # 255 / tensor multiplies by the reciprocal
     stretched = (images * scale + -low * scale).clamp(0, 255).to(torch.uint8)
     return torch.where(high > low, stretched, images)
 

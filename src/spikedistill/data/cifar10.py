@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spikedistill.data import unpickle
 from spikedistill.data.colour import luma
@@ -66,7 +67,11 @@ class CIFAR10(Dataset):
         root = data_root(self.root)
         folder = root / self.folder
         wanted = [*self.train_files, *self.test_files]
-        ensure(folder, wanted, [name for name in wanted if not (folder / name).exists()], root, self._fetch)
+
+        def absent() -> list[str]:
+            return [name for name in wanted if not (folder / name).exists()]
+
+        ensure(folder, wanted, absent, root, self._fetch)
         train = self._read_split(folder, self.train_files, self.train_counts)
         return train, self._read_split(folder, self.test_files, self.test_counts)
 
@@ -88,10 +93,12 @@ class CIFAR10(Dataset):
         labels = torch.from_numpy(np.concatenate([labels for _, labels in batches]))
         wrong = again(folder / (names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"), folder)
         split = checked(images, labels, (3, 32, 32), counts, wrong)
-        return split if self.channels == "rgb" else Split(luma(split.images), split.labels)
+        if self.channels == "rgb":
+            return split
+        return Split(torch.cat([luma(part) for part in split.images.split(1000)]), split.labels)
 
 
-def read_batch(path: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def read_batch(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """Images uint8 [N, 3072] and labels int64 [N] of one file.
 
     Raises:

@@ -3,9 +3,9 @@
 import hashlib
 import http.client
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ def data_root(root: str) -> Path:
 
 
 def ensure(
-    folder: Path, wanted: Sequence[str], missing: Sequence[str], root: Path, fetch: Callable[[Path], None]
+    folder: Path, wanted: Sequence[str], absent: Callable[[], list[str]], root: Path, fetch: Callable[[Path], None]
 ) -> None:
-    """Have `wanted` in `folder`: do nothing where nothing is `missing`, download where everything is.
+    """Have `wanted` in `folder`: do nothing where nothing is absent, download where there is no folder or an empty one.
 
     The download goes to a folder of its own beside `folder` and is moved there in one step, so that a broken download
     leaves nothing behind that looks like data, and processes that download at the same time do not meet.
@@ -33,7 +33,7 @@ def ensure(
     Args:
         folder: Where the files belong.
         wanted: Names of all files.
-        missing: Those of them that are not there.
+        absent: Says which of them are not there now.
         root: What the option or the variable names, for the message.
         fetch: Puts all files into the folder it is given.
 
@@ -41,15 +41,16 @@ def ensure(
         InputError: some files are there and some are not (they may be of another order: never mix them), or the
             download failed; the message says which files go where.
     """
-    if not missing:
+    if not absent():
         return
     by_hand = f"{', '.join(wanted)} into {folder}, below the folder {root} that --data.root or {VARIABLE} names."
-    if len(missing) < len(wanted):
-        raise InputError(
-            f"{folder} lacks {', '.join(missing)}. Put {by_hand} Or delete {folder}: all of it is then downloaded."
-        )
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds other files and none of the expected ones. Put {by_hand}")
+    if folder.is_dir() and any(folder.iterdir()):
+        missing = absent()  # Asked again: another process may just have moved its download in.
+        if missing:
+            raise InputError(
+                f"{folder} lacks {', '.join(missing)}. Put {by_hand} Or delete that folder: all is then downloaded."
+            )
+        return
     try:
         _move_in(folder, fetch)
     except (OSError, http.client.HTTPException) as error:
@@ -91,12 +92,10 @@ def again(path: Path, folder: Path) -> str:
 
 def _move_in(folder: Path, fetch: Callable[[Path], None]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".part", dir=folder.parent))
+    partial = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}.part")
+    partial.mkdir()
     try:
         fetch(partial)
-        partial.chmod(0o777 & ~_umask())
-        if folder.exists():
-            folder.rmdir()
         partial.rename(folder)
     except OSError:
         # Another process may have moved its own download in first.
@@ -104,9 +103,3 @@ def _move_in(folder: Path, fetch: Callable[[Path], None]) -> None:
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

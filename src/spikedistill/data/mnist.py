@@ -44,8 +44,12 @@ class IdxDataset(Dataset):
     def _read(self) -> tuple[Split, Split]:
         root = data_root(self.root)
         folder = root / self.folder
-        missing = [f"{name}.gz" for name in self.files if not _find(folder, name).exists()]
-        ensure(folder, [f"{name}.gz" for name in self.files], missing, root, self._fetch)
+        wanted = [f"{name}.gz" for name in self.files]
+
+        def absent() -> list[str]:
+            return [f"{name}.gz" for name in self.files if not _find(folder, name).exists()]
+
+        ensure(folder, wanted, absent, root, self._fetch)
         train = self._read_split(folder, *self.files[:2], self.train_counts)
         test = self._read_split(folder, *self.files[2:], self.test_counts)
         return train, test

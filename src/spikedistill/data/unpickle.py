@@ -10,6 +10,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 KINDS = "biuf"
 """numpy's letters for the element types that are admitted: bool, whole, unsigned and floating."""
@@ -46,14 +47,14 @@ class _Type:
 class _Array:
     """Stands for numpy.ndarray, whose bytes come after it is made."""
 
-    value: np.ndarray[Any, Any] | None = None
+    value: NDArray[Any] | None = None
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, data = state
         self.value = _array(data, kind, shape, "F" if fortran else "C")
 
 
-def _array(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray[Any, Any]:
+def _array(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
     if not isinstance(kind, _Type) or not isinstance(data, bytes | bytearray):
         raise RefusedError("an array of other things than numbers")
     sizes = tuple(int(size) for size in shape)
@@ -67,7 +68,7 @@ def _reconstruct(*_: object) -> _Array:
     return _Array()
 
 
-def _from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> np.ndarray[Any, Any]:
+def _from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
     """Stands for numpy's function of pickle protocol 5."""
     return _array(data, kind, shape, order)
 

@@ -60,6 +60,7 @@ struct Gradients {
   S* x;                // or null
   S* residual;         // or null
   Periodic input_scale, mean;
+  bool norm;                     // whether `sums` are asked for
   bool decay;                    // whether the gradient of q is asked for (PLIF)
   std::vector<double> sums;      // [2, C]: of the current's gradient g, and of g * (x - mean)
   double decay_sum;              // gradient of q
@@ -131,11 +132,13 @@ class Backward {
 
   void finish_x(int64_t t, int64_t i, int n, const Lanes& g, const float* scale, const float* mean, float* plain,
                 float* centred) {
-    const S* x = in_.x + in_.x_at(t, i);
-    for_lanes(n, [&](int l) {
-      plain[l] += g[l];
-      centred[l] += g[l] * (widen(x[l]) - mean[l]);
-    });
+    if (out_.norm) {
+      const S* x = in_.x + in_.x_at(t, i);
+      for_lanes(n, [&](int l) {
+        plain[l] += g[l];
+        centred[l] = fused(g[l], widen(x[l]) - mean[l], centred[l]);
+      });
+    }
     if (out_.x != nullptr) {
       S* to = out_.x + in_.x_at(t, i);
       for_lanes(n, [&](int l) { to[l] = narrow<S>(g[l] * scale[l]); });

@@ -69,19 +69,28 @@ inline void load_bits(const uint8_t* bits, int64_t offset, Lanes& out) {
   for (int l = 0; l < 32; ++l) out[32 + l] = static_cast<float>(static_cast<int32_t>((high >> l) & 1u));
 }
 
-// exp(x) for x <= 0, to about 1e-7 relative; 2^n times a polynomial (Cephes' expf).
+// a * b + c, rounded once where the machine can; for gradients only, whose last bit is not part of the definition.
+inline __attribute__((always_inline)) float fused(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// exp(x) for x <= 0, to about 1e-7 relative, 0 < result; 2^n times a polynomial (Cephes' expf).
 inline __attribute__((always_inline)) float exp_of_negative(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  const float n = (x * 1.44269504088896341f + 12582912.0f) - 12582912.0f;
-  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+  x = x < -86.0f ? -86.0f : x;
+  const float shifted = fused(x, 1.44269504088896341f, 12582912.0f);  // n in the low bits
+  const float n = shifted - 12582912.0f;
+  const float r = fused(n, 2.12194440e-4f, fused(n, -0.693359375f, x));
+  float p = fused(1.9875691500e-4f, r, 1.3981999507e-3f);
+  p = fused(p, r, 8.3334519073e-3f);
+  p = fused(p, r, 4.1665795894e-2f);
+  p = fused(p, r, 1.6666665459e-1f);
+  p = fused(p, r, 5.0000001201e-1f);
+  p = fused(p * r, r, r) + 1.0f;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(p) + (std::bit_cast<uint32_t>(shifted) << 23));
 }
 
 }  // namespace spikedistill

@@ -106,7 +106,7 @@ inline void surrogate_gradient(const Neuron& p, const Lanes& h, Lanes& out) {
   const auto each = [&](auto f) __attribute__((always_inline)) {
     for_all_lanes([&](int l) {
       const float d = h[l] - threshold;
-      out[l] = f(d, d < 0.0f ? -d : d);
+      out[l] = f(d, __builtin_fabsf(d));
     });
   };
   switch (p.surrogate) {

@@ -24,20 +24,20 @@ inline Tensor spiking_linear(const Tensor& x, const Tensor& weight, const Option
 TORCH_LIBRARY(spikedistill, library) {
   library.def(
       "norm_act(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, "
-      "Tensor? w, int steps, bool training, float eps, int[] codes, float[] constants, bool residual_is_spikes) "
+      "Tensor? w, SymInt steps, bool training, float eps, int[] codes, float[] constants, bool residual_is_spikes) "
       "-> (Tensor, Tensor)");
   library.def(
       "norm_act_backward(Tensor grad, Tensor x, Tensor? weight, Tensor? bias, Tensor statistics, Tensor? residual, "
-      "Tensor? w, int residual_steps, bool residual_grad, bool training, int[] codes, float[] constants) "
+      "Tensor? w, SymInt residual_steps, bool residual_grad, bool training, int[] codes, float[] constants) "
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor)");
   library.def("pack_spikes(Tensor x) -> Tensor");
-  library.def("unpack_spikes(Tensor bits, int[] shape, ScalarType dtype) -> Tensor");
+  library.def("unpack_spikes(Tensor bits, SymInt[] shape, ScalarType dtype) -> Tensor");
   library.def(
       "spiking_conv2d(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, "
       "int groups) -> Tensor");
   library.def("spiking_linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
   library.def("max_pool2d(Tensor x, int size) -> (Tensor, Tensor)");
-  library.def("max_pool2d_backward(Tensor grad, Tensor places, int[] shape, int size) -> Tensor");
+  library.def("max_pool2d_backward(Tensor grad, Tensor places, SymInt[] shape, int size) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(spikedistill, CPU, library) {

@@ -5,6 +5,7 @@ They are `torch.ops.spikedistill.*`, there after `build.load()`; `register` adds
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -87,6 +88,7 @@ def max_pool2d(x: Tensor, size: int) -> Tensor:
     return y
 
 
+@cache
 def register() -> None:
     """Add fakes and gradients to the loaded operators; once per process."""
     for name, fake in FAKES.items():

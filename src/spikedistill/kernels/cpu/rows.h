@@ -6,6 +6,7 @@
 #include <ATen/ops/empty_strided.h>
 
 #include <algorithm>
+#include <new>
 #include <vector>
 
 #include "lanes.h"
@@ -42,6 +43,18 @@ inline Tensor empty_rows(at::IntArrayRef shape, const at::TensorOptions& options
   return at::empty_strided(shape, strides, options);
 }
 
+// Floats that start on a cache line.
+template <class T>
+struct Aligned {
+  using value_type = T;
+  Aligned() = default;
+  template <class U>
+  Aligned(const Aligned<U>&) {}
+  T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* memory, size_t) { ::operator delete(memory, std::align_val_t{64}); }
+  bool operator==(const Aligned&) const { return true; }
+};
+
 // A channel's values repeated, so that a chunk that starts at any channel reads kLanes of them in a row.
 class Periodic {
  public:
@@ -63,7 +76,7 @@ class Periodic {
   }
 
  private:
-  std::vector<float> values_;
+  std::vector<float, Aligned<float>> values_;
   int64_t channels_ = 0;
 };
 

@@ -1,0 +1,152 @@
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
+"""Norm + residual + neuron: one kernel forward, one backward through time.
+
+A program owns a tile of neurons and goes through all time steps, so that the state stays in registers. The backward
+pass computes the potentials again. It holds those of one segment of `P.segment` steps; of a longer sequence it
+first stores the potential at the start of each segment but the first, and then goes through the segments from the
+last to the first.
+"""
+
+import triton
+import triton.language as tl
+
+from spikedistill.kernels.triton.neuron import (
+    after_reset,
+    charge_gradient,
+    charged,
+    factor_slope,
+    input_gradients,
+    output,
+)
+from spikedistill.kernels.triton.tile import affine, charge_factor, held_current, locate, read, step_current
+
+
+@triton.jit(do_not_specialize=["rows"])
+def forward(
+    x_ptr, residual_ptr, statistics_ptr, weight_ptr, bias_ptr, factor_ptr, y_ptr, rows, P: tl.constexpr
+):
+    """y_t of neuron(scale * x_t + shift + residual_t), from rest."""
+    start, at, inside, c, valid = locate(tl.program_id(0), tl.program_id(1), rows, P)
+    scale, shift = affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P)
+    f = charge_factor(factor_ptr, P)
+    step = tl.cast(rows, tl.int64) * P.channels
+    held = held_current(x_ptr + start, residual_ptr + start, at, inside, scale, shift, P)
+    v = tl.full((P.block_rows, P.block_channels), P.rest, tl.float32)
+    SEGMENT: tl.constexpr = P.segment
+    for first in range(0, P.steps, P.segment):
+        for k in tl.static_range(SEGMENT):
+            mask = inside & (first + k < P.steps)
+            here = start + (first + k) * step
+            h = charged(v, step_current(held, x_ptr + here, residual_ptr + here, at, mask, scale, shift, P), f, P)
+            v = after_reset(h, P)
+            tl.store(y_ptr + here + at, output(h, P), mask=mask)
+
+
+@triton.jit
+def store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P: tl.constexpr):
+    """Write the potential at the start of each segment but the first to v_ptr [segments - 1, rows, C]."""
+    v = tl.full((P.block_rows, P.block_channels), P.rest, tl.float32)
+    SEGMENT: tl.constexpr = P.segment
+    for first in range(0, P.steps - P.segment, P.segment):
+        for k in tl.static_range(SEGMENT):
+            here = start + (first + k) * step
+            x = step_current(held, x_ptr + here, residual_ptr + here, at, inside, scale, shift, P)
+            v = after_reset(charged(v, x, f, P), P)
+        tl.store(v_ptr + start + (first // P.segment) * step + at, v, mask=inside)
+    tl.debug_barrier()  # what one thread stored, another may load
+
+
+@triton.jit(do_not_specialize=["rows"])
+def backward(
+    y_grad_ptr,
+    x_ptr,
+    residual_ptr,
+    statistics_ptr,
+    weight_ptr,
+    bias_ptr,
+    factor_ptr,
+    v_ptr,
+    x_grad_ptr,
+    residual_grad_ptr,
+    sums_ptr,
+    factor_sums_ptr,
+    rows,
+    NORM_GRAD: tl.constexpr,
+    P: tl.constexpr,
+):
+    """Back through time: the gradient g of the current, and its sums.
+
+    h_grad_t = dy/dh * y_grad_t + dv/dh * v_grad_t; g_t = dh/dx * h_grad_t; v_grad_{t-1} = dh/dv * h_grad_t.
+
+    Writes g to residual_grad_ptr, if given, and to x_grad_ptr, if given: as it is where the norm's backward pass is
+    to follow (NORM_GRAD), else times the norm's scale; summed over the steps where the tensor has one step. sums_ptr
+    [programs, 2, C] gets the sums of g and g * (x - mean), factor_sums_ptr [programs, channel blocks] the
+    gradient of the factor.
+    """
+    channel_block = tl.program_id(1)
+    SEGMENT: tl.constexpr = P.segment
+    step = tl.cast(rows, tl.int64) * P.channels
+    f = charge_factor(factor_ptr, P)
+    zeros = tl.zeros((P.block_rows, P.block_channels), tl.float32)
+    g_sum = zeros
+    gx_sum = zeros
+    f_sum = zeros
+    for block in range(tl.program_id(0), tl.cdiv(rows, P.block_rows), tl.num_programs(0)):
+        start, at, inside, c, valid = locate(block, channel_block, rows, P)
+        scale, shift = affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P)
+        mean = zeros
+        if P.norm:
+            mean += read(statistics_ptr, c, valid)[None, :]
+        held = held_current(x_ptr + start, residual_ptr + start, at, inside, scale, shift, P)
+        if P.steps > P.segment:
+            store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P)
+        v_grad = zeros
+        g_total = zeros
+        for ends in range(0, P.steps, P.segment):
+            first = (tl.cdiv(P.steps, P.segment) - 1) * P.segment - ends
+            v = zeros + P.rest
+            if P.steps > P.segment:
+                stored = v_ptr + start + (first // P.segment - 1) * step
+                v = tl.load(stored + at, mask=inside & (first > 0), other=P.rest)
+            before = v
+            charges = ()
+            for k in tl.static_range(SEGMENT):
+                mask = inside & (first + k < P.steps)
+                here = start + (first + k) * step
+                x = step_current(held, x_ptr + here, residual_ptr + here, at, mask, scale, shift, P)
+                charges = charges + (charged(v, x, f, P),)  # noqa: RUF005 (Triton has no unpacking)
+                v = after_reset(charges[k], P)
+            for k in tl.static_range(SEGMENT - 1, -1, -1):
+                mask = inside & (first + k < P.steps)
+                here = start + (first + k) * step
+                h_grad = charge_gradient(charges[k], read(y_grad_ptr + here, at, mask), v_grad, P)
+                if P.factor is None:
+                    v = before
+                    if k > 0:
+                        v = after_reset(charges[k - 1], P)
+                    f_sum += h_grad * factor_slope(charges[k], v, f, P)
+                g, v_grad = input_gradients(h_grad, f, P)
+                g_total += g
+                if P.x_steps > 1:
+                    if P.norm:
+                        g_sum += g
+                        gx_sum += g * (read(x_ptr + here, at, mask) - mean)
+                    if x_grad_ptr is not None:
+                        tl.store(x_grad_ptr + here + at, g if NORM_GRAD else g * scale[None, :], mask=mask)
+                if P.residual_steps > 1 and residual_grad_ptr is not None:
+                    tl.store(residual_grad_ptr + here + at, g, mask=mask)
+        if P.x_steps == 1:
+            if P.norm:
+                g_sum += g_total
+                gx_sum += g_total * (read(x_ptr + start, at, inside) - mean)
+            if x_grad_ptr is not None:
+                tl.store(x_grad_ptr + start + at, g_total if NORM_GRAD else g_total * scale[None, :], mask=inside)
+        if P.residual_steps == 1 and residual_grad_ptr is not None:
+            tl.store(residual_grad_ptr + start + at, g_total, mask=inside)
+    if P.norm:
+        start, at, inside, c, valid = locate(0, channel_block, rows, P)
+        sums = sums_ptr + tl.program_id(0) * 2 * P.channels
+        tl.store(sums + c, tl.sum(g_sum, axis=0), mask=valid)
+        tl.store(sums + P.channels + c, tl.sum(gx_sum, axis=0), mask=valid)
+    if P.factor is None:
+        tl.store(factor_sums_ptr + tl.program_id(0) * tl.num_programs(1) + channel_block, tl.sum(f_sum))

@@ -1,0 +1,91 @@
+import pytest
+import torch
+
+from spikedistill.data import Augment, Split, datasets
+from spikedistill.data.digits import Digits
+from spikedistill.data.mnist import MNIST
+from spikedistill.errors import InputError
+
+
+def test_all_data_sets_are_found_by_name():
+    found = datasets()
+    assert {"digits", "mnist", "fashion-mnist", "cifar10"} <= set(found)
+    for name, dataset in found.items():
+        assert dataset.name == name
+        assert len(dataset.train_counts) == len(dataset.test_counts) == dataset.classes
+        assert len(dataset().mean) == len(dataset().std) == dataset().shape[0]
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    splits = Digits().load()
+    assert splits.validation is None
+    assert splits.train.images.shape == (1437, 1, 8, 8)
+    assert splits.test.images.shape == (360, 1, 8, 8)
+    assert splits.train.images.dtype == torch.uint8
+    together = torch.cat([splits.train.images, splits.test.images]).flatten(1).tolist()
+    expected = torch.from_numpy(load_digits().data).mul(255 / 16).round().long().tolist()
+    assert sorted(together) == sorted(expected)
+
+
+def test_statistics_of_digits():
+    values = Digits().load().train.images.double() / 255
+    assert values.mean() == pytest.approx(Digits().mean[0], abs=5e-5)
+    assert values.std(unbiased=False) == pytest.approx(Digits().std[0], abs=5e-5)
+
+
+def test_validation_and_train_size_cut_the_training_set_only():
+    whole, cut = Digits().load(), Digits(validation=137, train_size=100).load()
+    assert torch.equal(whole.test.images, cut.test.images)
+    assert len(cut.validation) == 137
+    assert torch.bincount(cut.train.labels).tolist() == [10] * 10
+    rows = [set(map(tuple, split.images.flatten(1).tolist())) for split in (cut.train, cut.validation, whole.train)]
+    assert not rows[0] & rows[1]
+    assert rows[0] | rows[1] <= rows[2]
+
+
+def test_validation_does_not_depend_on_train_size():
+    a, b = Digits(validation=50).load(), Digits(validation=50, train_size=10).load()
+    assert torch.equal(a.validation.images, b.validation.images)
+
+
+def test_the_whole_training_set_can_be_used():
+    assert len(Digits(validation=437, train_size=1000).load().train) == 1000
+    assert len(Digits(train_size=1437).load().train) == 1437
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"train_size": -1}, "train_size"),
+        ({"validation": -1}, "validation"),
+        ({"train_size": 1438}, "1437"),
+        ({"validation": 1437}, "Lower"),
+        ({"validation": 438, "train_size": 1000}, "Lower"),
+    ],
+)
+def test_impossible_sizes_are_refused_before_anything_is_read(fields, word):
+    with pytest.raises(InputError, match=word):
+        Digits(**fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"), [("crop", -1, "crop is -1"), ("cutout", -2, "cutout"), ("policy", "cifar", "'cifar10'")]
+)
+def test_impossible_augmentation_is_refused(name, value, word):
+    spec = Augment()
+    object.__setattr__(spec, name, value)
+    with pytest.raises(InputError, match=word):
+        spec.__post_init__()
+
+
+def test_data_sets_are_values():
+    assert MNIST(train_size=5) == MNIST(train_size=5)
+    assert hash(MNIST(augment=Augment(crop=2))) == hash(MNIST(augment=Augment(crop=2)))
+
+
+def test_part_of_a_split():
+    split = Split(torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1), torch.arange(5))
+    part = split[torch.tensor([4, 1])]
+    assert part.images.flatten().tolist() == part.labels.tolist() == [4, 1]
