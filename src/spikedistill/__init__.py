@@ -1,3 +1,29 @@
-"""Distil knowledge into spiking neural networks."""
+"""Distil knowledge into spiking neural networks.
+
+What a program needs first is here, and imported when it is asked for: `import spikedistill` alone is quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe
+    from spikedistill.recipe_files import load as load_recipe
+    from spikedistill.run_folder import Run, open_run
+    from spikedistill.runs import train
 
 __version__ = "0.1.0"
+__all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe", "open_run", "train"]
+
+_PLACES = {"load_recipe": ("recipe_files", "load"), "train": ("runs", "train")} | {
+    name: ("run_folder", name) for name in ("Run", "open_run")
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `__all__` promises."""
+    import importlib
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PLACES.get(name, ("recipe", name))
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)

@@ -47,8 +47,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             partial.unlink()
         if isinstance(error, OSError):
             raise NotSavedError(
-                f"{path} cannot be written: {error.strerror or error}. What was saved before stands. Make room, or make "
-                "the folder writable, and give the same command again."
+                f"{path} cannot be written: {error.strerror or error}. What was saved before stands. Make room, or "
+                "make the folder writable, and give the same command again."
             ) from error
         raise
 

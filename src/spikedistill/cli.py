@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from spikedistill import __version__
-from spikedistill.errors import InputError, nearest
+from spikedistill.errors import DivergedError, InputError, Stopped, nearest
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
@@ -22,14 +22,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except InputError as error:
-        print(f"spikedistill: error: {error}", file=sys.stderr)
-        return EXIT_WRONG_INPUT
-    except KeyboardInterrupt:
-        print("spikedistill: stopped.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _say(f"error: {error}", EXIT_WRONG_INPUT)
+    except (Stopped, KeyboardInterrupt) as stop:
+        return _say(f"{str(stop) or 'Stopped.'} A run goes on from what is saved with the same command.", EXIT_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except (DivergedError, OSError) as error:
+        return _say(f"error: {error}", EXIT_FAILED)
+
+
+def _say(text: str, code: int) -> int:
+    """Print one line on stderr, whatever an exception's text brings, and return the exit code."""
+    print(f"spikedistill: {' '.join(text.split())}", file=sys.stderr)
+    return code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,8 +71,8 @@ def train(words: list[str]) -> int:
     parser = _Parser(
         prog="spikedistill train",
         usage="spikedistill train RECIPE [--runs DIR] [--device NAME] [--PART KIND] [--PART.FIELD VALUE]",
-        description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. Asking "
-        "for a recipe that has run returns its folder; one that was interrupted is resumed.",
+        description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
+        "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
         epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
         allow_abbrev=False,
         add_help=False,
@@ -74,6 +80,7 @@ def train(words: list[str]) -> int:
     parser.add_argument("recipe", nargs="?")
     parser.add_argument("--runs", default=os.environ.get("SPIKEDISTILL_RUNS", "runs"), help="folder of run folders")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    _add_import(parser)
     if not words or words[0] in ("-h", "--help"):
         parser.print_help()
         return 0
@@ -83,21 +90,15 @@ def train(words: list[str]) -> int:
 
     from spikedistill import recipe_files
 
+    _import(known.files)
     recipe = recipe_files.load(known.recipe)
 
-    from spikedistill import loop, runs
+    from spikedistill import runs
     from spikedistill.overrides import override
     from spikedistill.progress import reporter
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
-    try:
-        run = runs.train(recipe, known.runs, known.device, reporter())
-    except loop.Stopped as stop:
-        print(f"spikedistill: {stop} The same command resumes it.", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except (loop.DivergedError, OSError) as error:
-        print(f"spikedistill: error: {error}", file=sys.stderr)
-        return EXIT_FAILED
+    run = runs.train(recipe, known.runs, known.device, reporter())
     _print_metrics(run.metrics)
     print(run.folder)
     return 0
@@ -112,6 +113,7 @@ def evaluate(words: list[str]) -> int:
     parser.add_argument("--split", choices=("test", "validation", "train"), default="test")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_import(parser)
     given = parser.parse_args(words)
     if given.steps is not None and given.steps < 1:
         raise InputError(f"--steps must be 1 or more, not {given.steps}.")
@@ -119,6 +121,7 @@ def evaluate(words: list[str]) -> int:
     from spikedistill import runs
     from spikedistill.evaluate.run import evaluate as evaluate_run
 
+    _import(given.files)
     run = runs.open_run(Path(given.run))
     result = evaluate_run(run, given.steps, given.split, given.root, given.device)
     if given.json:
@@ -154,6 +157,18 @@ def cite(words: list[str]) -> int:
 
     print(citations.bibtex(given.name))
     return 0
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    what = "run a file that defines models, methods, ... of your own, which a run's folder names"
+    parser.add_argument("--import", dest="files", metavar="FILE.py", action="append", default=[], help=what)
+
+
+def _import(files: list[str]) -> None:
+    from spikedistill import recipe_files
+
+    for file in files:
+        recipe_files.run_file(Path(file))
 
 
 def _print_metrics(metrics: dict[str, object]) -> None:

@@ -1,10 +1,8 @@
 """The training loop: batches, teacher, student, method, optimiser; evaluation, log line and checkpoint per epoch."""
 
-import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,26 +14,20 @@ from spikedistill import checkpoint
 from spikedistill.data.augment import normalise
 from spikedistill.data.batches import Batch, Batches
 from spikedistill.data.dataset import Split, Splits
+from spikedistill.errors import DivergedError, InputError, Stopped
 from spikedistill.evaluate.accuracy import accuracy
+from spikedistill.interrupts import stop_signal
 from spikedistill.methods.method import Losses, Signals
 from spikedistill.precision import autocast, channels_last
 from spikedistill.progress import Reporter
 from spikedistill.recipe import Recipe
 from spikedistill.taps import attach
-from spikedistill.teachers import LoadedTeacher
+from spikedistill.teachers import LoadedTeacher, pin
 from spikedistill.training_state import TrainingState, moving_average
 
 SECONDS_BETWEEN_SAVES = 120.0
 STEPS_BETWEEN_CHECKS = 16
 """Loss terms are looked at this often, so that a GPU is not waited for in every step."""
-
-
-class Stopped(Exception):  # noqa: N818
-    """The user asked to stop; everything is saved and the run can be resumed."""
-
-
-class DivergedError(RuntimeError):
-    """A loss term is not finite. Names the epoch, step, term and last good checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +59,15 @@ def train(task: Task, report: Reporter) -> TrainingState:
 
     Raises:
         Stopped: SIGINT or SIGTERM came; the state is saved.
-        DivergedError: a loss term is not finite.
-        OSError: the disk is full; the checkpoint before stands.
+        DivergedError: a loss term or a weight is not finite.
+        NotSavedError: the disk is full, say; the checkpoint before stands.
+        InputError: the checkpoint is damaged, or was made with another teacher.
     """
     recipe = task.recipe
     batches = Batches(task.splits.train, recipe.data, recipe.batch_size, recipe.seed)
     state, taps = start(task)
     if task.checkpoint.is_file():
-        state.restore(checkpoint.load(task.checkpoint))
+        resume(task, state)
     report.begin(recipe.name, state.epoch * len(batches) + state.step, recipe.epochs * len(batches))
     try:
         with stop_signal() as stopping:
@@ -82,7 +75,9 @@ def train(task: Task, report: Reporter) -> TrainingState:
                 train_epoch(task, state, taps, batches, report, stopping)
                 finish_epoch(task, state, len(batches) * recipe.batch_size)
                 report.epoch(state.records[-1])
-                checkpoint.save(task.checkpoint, state.to_save())
+                save(task, state)
+                if stopping.is_set() and state.epoch < recipe.epochs:
+                    raise Stopped(f"Stopped after epoch {state.epoch}; the state is saved.")
     finally:
         report.end()
     return state
@@ -94,10 +89,30 @@ def start(task: Task) -> tuple[TrainingState, dict[str, Tensor]]:
     torch.manual_seed(recipe.seed)
     student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
     student = channels_last(student, task.device)
+    average = moving_average(student, recipe)
     taps = attach(student, recipe.method.student_taps)
     method = recipe.method.build(*example_signals(task, student, taps)).to(task.device)
     optimizer = recipe.optimizer.build((student, method))
-    return TrainingState(student, method, optimizer, moving_average(student, recipe)), taps
+    return TrainingState(student, method, optimizer, average), taps
+
+
+def save(task: Task, state: TrainingState) -> None:
+    """Write the checkpoint."""
+    teacher = task.teacher.weights_digest if task.teacher else ""
+    checkpoint.save(task.checkpoint, state.to_save() | {"teacher": teacher})
+
+
+def resume(task: Task, state: TrainingState) -> None:
+    """Bring back the state of the checkpoint. Raises InputError; see `train`."""
+    saved = checkpoint.load(task.checkpoint)
+    if task.teacher:
+        pin(saved.get("teacher", ""), task.teacher.weights_digest, f"The teacher of {task.folder}")
+    try:
+        state.restore(saved)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{task.checkpoint} does not fit its recipe ({error}). Delete the folder to train the run again."
+        ) from error
 
 
 @torch.no_grad()
@@ -133,13 +148,16 @@ def train_epoch(
         now = time.monotonic()
         state.epoch_seconds += now - clock
         clock = now
+        last = state.step == len(batches)
         save_due = stopping.is_set() or now - last_save > SECONDS_BETWEEN_SAVES
-        if save_due or len(unchecked) == STEPS_BETWEEN_CHECKS or state.step == len(batches):
-            check_finite(task, state, unchecked)
+        if save_due or last or len(unchecked) == STEPS_BETWEEN_CHECKS:
+            check_losses(task, state, unchecked)
             report.step(state.epoch + 1, *means(state, task.recipe.batch_size))
             unchecked = []
-        if save_due and state.step < len(batches):
-            checkpoint.save(task.checkpoint, state.to_save())
+        if save_due or last:
+            check_weights(task, state)
+        if save_due and not last:
+            save(task, state)
             last_save = time.monotonic()
             if stopping.is_set():
                 raise Stopped(f"Stopped at epoch {state.epoch + 1}, step {state.step}; the state is saved.")
@@ -151,7 +169,7 @@ def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch:
     teacher = task.teacher.signals(batch.images, task.bf16) if task.teacher else None
     x = normalise(batch.images, recipe.data.mean, recipe.data.std)
     with autocast(task.device, task.bf16):
-        logits = state.student(x, recipe.steps)
+        logits = state.student(x, recipe.steps).float()
     losses: Losses = state.method(Signals(logits, taps), teacher, batch.labels)
     state.optimizer.zero_grad(set_to_none=True)
     torch.stack(tuple(losses.values())).sum().backward()
@@ -162,7 +180,7 @@ def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch:
     if state.average is not None:
         state.average.update_parameters(state.student)
     detached = {name: value.detach() for name, value in losses.items()}
-    right = (logits.detach().float().mean(0).argmax(-1) == batch.labels).sum()
+    right = (logits.detach().mean(0).argmax(-1) == batch.labels).sum()
     for name, value in (detached | {"right": right}).items():
         state.sums[name] = state.sums[name] + value if name in state.sums else value
     return detached
@@ -182,7 +200,7 @@ def means(state: TrainingState, batch_size: int) -> tuple[dict[str, float], floa
     return values, right, state.step * batch_size / max(state.epoch_seconds, 1e-9)
 
 
-def check_finite(task: Task, state: TrainingState, unchecked: list[Losses]) -> None:
+def check_losses(task: Task, state: TrainingState, unchecked: list[Losses]) -> None:
     """Raise DivergedError if one of the last steps' loss terms is not finite."""
     names = tuple(unchecked[0])
     values = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in unchecked])
@@ -190,10 +208,25 @@ def check_finite(task: Task, state: TrainingState, unchecked: list[Losses]) -> N
     if not bad:
         return
     step, term = bad[0]
+    what = f"The loss term {names[term]!r} is {values[step, term].item()}"
+    raise diverged(task, state.epoch, state.step - len(unchecked) + step, what)
+
+
+def check_weights(task: Task, state: TrainingState) -> None:
+    """Raise DivergedError if a weight is not finite: what is saved must be worth going back to."""
+    weights = state.student.state_dict() | state.method.state_dict(prefix="method.")
+    finite = torch.stack([weight.isfinite().all() for weight in weights.values()]).tolist()
+    if not all(finite):
+        raise diverged(
+            task, state.epoch, state.step - 1, f"The weight {list(weights)[finite.index(False)]!r} is not finite"
+        )
+
+
+def diverged(task: Task, epoch: int, step: int, what: str) -> DivergedError:
+    """Return the error that says what went wrong in a step; epoch and step count from 0."""
     good = task.checkpoint if task.checkpoint.is_file() else "none yet"
-    raise DivergedError(
-        f"The loss term {names[term]!r} is {values[step, term].item()} at epoch {state.epoch + 1}, step "
-        f"{state.step - len(unchecked) + step + 1}. Last good checkpoint: {good}. "
+    return DivergedError(
+        f"{what} at epoch {epoch + 1}, step {step + 1}. Last good checkpoint: {good}. "
         "Try a smaller learning rate, clip_norm, or precision fp32."
     )
 
@@ -217,24 +250,3 @@ def finish_epoch(task: Task, state: TrainingState, images: int) -> None:
     state.epoch += 1
     state.step = 0
     task.on_epoch(state)
-
-
-@contextlib.contextmanager
-def stop_signal() -> Iterator[threading.Event]:
-    """Set the event on SIGINT or SIGTERM instead of interrupting a step; a second SIGINT interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def request(signum: int, _frame: Any) -> None:
-        if event.is_set() and signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        event.set()
-
-    before = {s: signal.signal(s, request) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)

@@ -5,7 +5,7 @@ A schedule is a pure function of the step, so that nothing of it has to be saved
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ class Optimizer:
 
     learning_rate: float = 1e-3
     """Peak learning rate, which the schedule scales."""
-    weight_decay: float = 0.0
+    weight_decay: float = field(default=0.0, kw_only=True)
     """Of weights with two or more dimensions."""
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class SGD(Optimizer):
     learning_rate: float = 0.1
     momentum: float = 0.9
     nesterov: bool = False
-    weight_decay: float = 5e-4
+    weight_decay: float = field(default=5e-4, kw_only=True)
     """L2 penalty, added to the gradient, of weights with two or more dimensions."""
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Adam(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019)."""
 
-    weight_decay: float = 1e-2
+    weight_decay: float = field(default=1e-2, kw_only=True)
     """Decay per step, times the learning rate, of weights with two or more dimensions."""
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:

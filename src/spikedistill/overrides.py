@@ -35,6 +35,7 @@ def override(recipe: Recipe, arguments: list[str], program: str) -> Recipe:
                 Recipe,
                 prog=program,
                 args=rest,
+                description=_description(recipe),
                 default=recipe,
                 config=(tyro.conf.AvoidSubcommands,),
                 return_unknown_args=True,
@@ -60,6 +61,18 @@ def options(value: Any, prefix: str = "--") -> Iterator[str]:
             yield option
         if _base(value, name):
             yield option
+
+
+def _description(recipe: Recipe) -> str:
+    """What tyro does not know: whole parts, and the options that are not of the recipe."""
+    parts = {f.name: _base(recipe, f.name) for f in fields(recipe)}
+    lines = [
+        f"--{name.replace('_', '-')} {{{','.join(kinds(base))}}}"
+        for name, base in parts.items()
+        if base not in (None, Teacher)
+    ]
+    lines += ["--teacher {RECIPE, RUN, package.module:callable, none}", "--runs DIR, --device NAME, --import FILE.py"]
+    return "\n".join(["An option without a dot puts another kind of part in its place:", *lines])
 
 
 def kinds(base: type) -> dict[str, type]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 SECONDS_BETWEEN_LINES = 30.0
 
 
-class Reporter(Protocol):
-    """What the loop tells."""
+class Reporter:
+    """What the loop tells; this one keeps it to itself."""
 
     def say(self, text: str) -> None:
         """One line for people."""
@@ -32,29 +32,7 @@ class Reporter(Protocol):
         """Training has ended, for whatever reason."""
 
 
-class Silent:
-    """Says nothing; for programs and tests."""
-
-    def say(self, text: str) -> None:
-        """See `Reporter`."""
-
-    def begin(self, label: str, done: int, total: int) -> None:
-        """See `Reporter`."""
-
-    def step(self, epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> None:
-        """See `Reporter`."""
-
-    def advance(self) -> None:
-        """See `Reporter`."""
-
-    def epoch(self, record: dict[str, Any]) -> None:
-        """See `Reporter`."""
-
-    def end(self) -> None:
-        """See `Reporter`."""
-
-
-class Plain(Silent):
+class Plain(Reporter):
     """A line per epoch, and one every half minute within; for pipes and log files."""
 
     def __init__(self, console: Console) -> None:
@@ -91,7 +69,7 @@ class Plain(Silent):
         self.say(_epoch_line(record))
 
 
-class Live(Silent):
+class Live(Reporter):
     """One line that is redrawn, with a bar, and a line for each epoch above it; for terminals."""
 
     def __init__(self, console: Console) -> None:

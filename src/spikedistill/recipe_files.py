@@ -1,8 +1,10 @@
 """Recipes by name, from this library's folder or from a user's own Python file. Listing them imports nothing."""
 
 import ast
+import hashlib
 import importlib.util
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,15 +41,27 @@ def load(name: str) -> "Recipe":
         path, variable = pick("recipe", name, shipped())
         return _named(_values(path, f"spikedistill.recipes.{path.stem}")[variable], name)
     path = Path(file)
-    if not path.is_file():
-        raise InputError(f"There is no recipe file {path}.")
-    recipes = _recipes(_values(path, f"recipe_file_{path.stem}"))
+    recipes = _recipes(run_file(path))
     if not variable and len(recipes) == 1:
         (variable,) = recipes
     if variable not in recipes:
         names = ", ".join(f"{path}:{known}" for known in recipes) or "none"
         raise InputError(f"{name} does not say which recipe.{nearest(variable, recipes)} The file holds: {names}.")
     return _named(recipes[variable], variable)
+
+
+def run_file(path: Path) -> dict[str, Any]:
+    """Return what a user's own Python file defines. It can import what lies beside it; a file is run once.
+
+    Raises:
+        InputError: there is no such file, or it cannot be run.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no recipe file {path}.")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return _values(path, f"recipe_file_{path.stem}_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:8]}")
 
 
 def _named(recipe: "Recipe", name: str) -> "Recipe":
@@ -87,5 +101,7 @@ def _values(path: Path, module_name: str) -> dict[str, Any]:
         del sys.modules[module_name]
         if isinstance(error, InputError):
             raise InputError(f"{path}: {error}") from error
-        raise InputError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f"{path}, line {lines[-1]}," if lines else f"{path}"
+        raise InputError(f"{where} cannot be run: {type(error).__name__}: {error}") from error
     return vars(module)

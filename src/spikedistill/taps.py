@@ -32,7 +32,9 @@ def attach(network: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
 
         def record(_module: nn.Module, _inputs: Any, output: Any, path: str = path) -> None:
             if not isinstance(output, Tensor):
-                raise InputError(f"The module {path!r} cannot be tapped: it returns {type(output).__name__}, no tensor.")
+                raise InputError(
+                    f"The module {path!r} cannot be tapped: it returns {type(output).__name__}, no tensor."
+                )
             recorded[path] = output
 
         modules[path].register_forward_hook(record)
@@ -45,5 +47,7 @@ def _paths(network: nn.Module, name: str) -> tuple[str, ...]:
         return (name,)
     stages = getattr(network, "stages", ())
     if not stages or not all(isinstance(path, str) for path in stages):
-        raise InputError(f"{type(network).__name__} does not say what its stages are. Name modules by their dotted paths.")
+        raise InputError(
+            f"{type(network).__name__} does not say what its stages are. Name modules by their dotted paths."
+        )
     return tuple(stages)

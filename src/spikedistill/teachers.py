@@ -109,7 +109,7 @@ def _make(target: str) -> Any:
 
 
 def check_answers(teacher: LoadedTeacher, split: Split, classes: int, bf16: bool) -> None:
-    """Ask the teacher about two images; what it makes of them is not kept.
+    """Ask the teacher about two images.
 
     Raises:
         InputError: it cannot take such images, or it knows another number of classes.
@@ -126,7 +126,8 @@ def check_answers(teacher: LoadedTeacher, split: Split, classes: int, bf16: bool
         raise
     except Exception as error:  # whatever a user's own module raises
         raise InputError(
-            f"The teacher cannot take images of shape {shape} (channels, height, width): {type(error).__name__}: {error}"
+            f"The teacher cannot take images of shape {shape} (channels, height, width): "
+            f"{type(error).__name__}: {error}"
         ) from error
     if logits.shape[-1] != classes:
         raise InputError(

@@ -20,6 +20,10 @@ Value = TypeVar("Value")
 KIND = "kind"
 
 
+class UnknownKindError(InputError):
+    """A value is of a class that has not been imported, or that is not there."""
+
+
 def to_json(value: Any, leave_out: tuple[str, ...] = ()) -> Any:
     """Return plain data for `json.dumps`.
 
@@ -77,7 +81,8 @@ def _all_kinds(base: type) -> list[type]:
     library, _, folder = base.__module__.rpartition(".")[0].partition(".")
     if library == __package__ and folder:
         modules(f"{library}.{folder}")
-    below = [kind for sub in base.__subclasses__() for kind in _all_kinds(sub)]
+    direct: list[type] = base.__subclasses__()
+    below = [kind for sub in direct for kind in _all_kinds(sub)]
     root_of_others = bool(below) and base.__mro__[1] is object
     return below if root_of_others or vars(base).get("abstract") else [base, *below]
 
@@ -119,7 +124,10 @@ def _read_tuple(kinds: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]
 def _read_dataclass(base: type, data: Any, path: str) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get(KIND), str):
         raise InputError(f"{path} is {data!r}; it must be an object with the key {KIND!r}.")
-    kind = pick(f"kind of {path}", data[KIND], concrete_kinds(base))
+    try:
+        kind = pick(f"kind of {path}", data[KIND], concrete_kinds(base))
+    except InputError as error:
+        raise UnknownKindError(str(error)) from None
     modules = sorted({other.__module__ for other in _all_kinds(base) if other.__name__ == kind.__name__})
     if len(modules) > 1:
         raise InputError(f"Several classes are called {kind.__name__}: in {', '.join(modules)}. Rename your own.")

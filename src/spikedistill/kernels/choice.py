@@ -16,7 +16,7 @@ from spikedistill.kernels import build
 VARIABLE = "SPIKEDISTILL_KERNELS"
 MODES = ("auto", "reference", "cpu", "triton")
 TRITON = "spikedistill.kernels.triton"
-"""The module of the GPU's kernels; it has `norm_act` with the arguments of `spikedistill.kernels.norm_act`."""
+"""The module of the GPU's kernels; it has `norm_act` and `activate` with the arguments of those here."""
 
 _said: set[str] = set()
 

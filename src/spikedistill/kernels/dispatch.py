@@ -57,9 +57,12 @@ def activate(
     current: Float[Tensor, "Tx B C ..."], act: Activation, steps: int | None = None
 ) -> Float[Tensor, "T B C ..."]:
     """`act(current, steps)`: the neurons alone, without a norm before them."""
-    if implementation(current.device.type) == "cpu" and ops.supports(current, None, act, None, steps):
+    chosen = implementation(current.device.type)
+    if chosen == "cpu" and ops.supports(current, None, act, None, steps):
         return ops.norm_act(current, None, act, None, steps, residual_is_spikes=False)
-    output: Tensor = act(current, steps)
+    output: Tensor = (
+        importlib.import_module(TRITON).activate(current, act, steps) if chosen == "triton" else act(current, steps)
+    )
     return output
 
 

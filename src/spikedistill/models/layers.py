@@ -1,38 +1,60 @@
-"""PyTorch's stateless layers on [T, B, ...]: time and batch are folded, the layer applied, and unfolded. Views only."""
+"""PyTorch's stateless layers on [T, B, ...]: time and batch are folded, the layer applied, and unfolded. Views only.
+
+A layer that is told which neurons feed it keeps binary spikes as bits for the backward pass.
+"""
 
 from typing import Any
 
 from torch import Tensor, nn
 
-from spikedistill.neurons import Neuron, Norm, norm_act
+from spikedistill import kernels
+from spikedistill.neurons import Neuron, Norm
 
 
-class _Folded(nn.Module):
-    """Mixed in before a layer of torch.nn."""
+class Linear(nn.Linear):
+    """`torch.nn.Linear` on [T, B, C]; `after` are the neurons that it reads, None for anything else."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, after: Neuron | None = None) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.reads_bits = after is not None and after.binary
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer to every step of x [T, B, ...]."""
-        y: Tensor = super().forward(x.flatten(0, 1))
-        return y.unflatten(0, x.shape[:2])  # type: ignore[no-untyped-call, no-any-return]
+        """Outputs [T, B, out_features]."""
+        return kernels.spiking_linear(x, self) if self.reads_bits else super().forward(x)
 
 
-class Linear(_Folded, nn.Linear):
-    """`torch.nn.Linear` on [T, B, C]."""
-
-
-class Conv2d(_Folded, nn.Conv2d):
+class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` on [T, B, C, H, W]; no bias (a norm follows), weights ~ N(0, 2 / (k * k * C_out)).
 
-    Kaiming's initialisation for ReLU by fan-out (He et al., ICCV 2015), as in the public ResNet and WRN code.
+    Kaiming's initialisation for ReLU by fan-out (He et al., ICCV 2015), as in the public ResNet and WRN code. `after`
+    are the neurons that it reads, None for anything else.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, **options: Any) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, after: Neuron | None = None, **options: Any
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, bias=False, **options)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.reads_bits = after is not None and after.binary
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, out_channels, ...]."""
+        folded = x.flatten(0, 1)
+        y = kernels.spiking_conv2d(folded, self) if self.reads_bits else super().forward(folded)
+        return y.view(*x.shape[:2], *y.shape[1:])
 
 
-class MaxPool2d(_Folded, nn.MaxPool2d):
-    """`torch.nn.MaxPool2d` on [T, B, C, H, W]."""
+class MaxPool2d(nn.Module):
+    """Maximum over windows of `size` x `size` that do not overlap, on [T, B, C, H, W]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, C, H // size, W // size]."""
+        y = kernels.max_pool2d(x.flatten(0, 1), self.size)
+        return y.view(*x.shape[:2], *y.shape[1:])
 
 
 class NormAct(nn.Module):
@@ -43,6 +65,8 @@ class NormAct(nn.Module):
         self.norm = Norm(channels)
         self.act = neuron.build()
 
-    def forward(self, x: Tensor, residual: Tensor | None = None, steps: int | None = None) -> Tensor:
-        """Outputs [T, B, C, ...]; see `spikedistill.neurons.norm_act`."""
-        return norm_act(x, self.norm, self.act, residual, steps)
+    def forward(
+        self, x: Tensor, residual: Tensor | None = None, steps: int | None = None, residual_is_spikes: bool = False
+    ) -> Tensor:
+        """Outputs [T, B, C, ...]; see `spikedistill.kernels.norm_act`."""
+        return kernels.norm_act(x, self.norm, self.act, residual, steps, residual_is_spikes=residual_is_spikes)

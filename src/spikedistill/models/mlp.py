@@ -24,7 +24,8 @@ class MLPNetwork(Network):
         layers = len(widths) - 1
         normed = layers if readout == "neuron" else layers - 1
         self.synapses = nn.ModuleList(
-            Linear(widths[k], widths[k + 1], bias=k >= normed)  # a bias before a norm would be lost in it
+            # A bias before a norm would be lost in it.
+            Linear(widths[k], widths[k + 1], bias=k >= normed, after=neuron if k else None)
             for k in range(layers)
         )
         self.acts = nn.ModuleList(NormAct(widths[k + 1], neuron) for k in range(normed))

@@ -17,17 +17,19 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
         super().__init__()
-        self.conv1 = Conv2d(in_channels, channels, 3, stride=stride, padding=1)
+        self.conv1 = Conv2d(in_channels, channels, 3, neuron, stride=stride, padding=1)
         self.act1 = NormAct(channels, neuron)
-        self.conv2 = Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = Conv2d(channels, channels, 3, neuron, padding=1)
         self.act2 = NormAct(channels, neuron)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
-            self.shortcut = nn.Sequential(Conv2d(in_channels, channels, 1, stride=stride), Norm(channels))
+            self.shortcut = nn.Sequential(Conv2d(in_channels, channels, 1, neuron, stride=stride), Norm(channels))
+        self.adds_spikes = neuron.binary and isinstance(self.shortcut, nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, channels, H / stride, W / stride]."""
-        y: Tensor = self.act2(self.conv2(self.act1(self.conv1(x))), residual=self.shortcut(x))
+        current = self.conv2(self.act1(self.conv1(x)))
+        y: Tensor = self.act2(current, residual=self.shortcut(x), residual_is_spikes=self.adds_spikes)
         return y
 
 

@@ -21,6 +21,8 @@ from spikedistill.neurons.surrogate import Sigmoid, Surrogate, fire
 class IF(StepNeuron):
     """Integrate and fire: h = v + x."""
 
+    binary = True
+
     threshold: float = 1.0
     """Potential at which the neuron fires; above the potential at rest."""
     reset: float | None = 0.0

@@ -18,6 +18,8 @@ class Neuron:
 
     spiking: ClassVar[bool] = True
     """False for an activation without time, whose network has T = 1."""
+    binary: ClassVar[bool] = False
+    """True where every output is 0 or 1, so that layers may keep it as bits."""
 
     def learned(self) -> dict[str, float]:
         """Names and initial values of the scalars that each layer of this neuron learns."""
@@ -54,9 +56,7 @@ class StepNeuron(Neuron):
         for x_t in x:
             y, v = self.step(v, x_t, learned)
             outputs.append(y)
-        # cat of [B, C, H, W] keeps channels_last, which stack would not.
-        folded: Tensor = torch.cat(outputs).to(current.dtype)
-        return folded.view(current.shape)
+        return torch.stack(outputs).to(current.dtype)
 
 
 class Activation(nn.Module):

@@ -136,7 +136,7 @@ class Backward {
       const S* x = in_.x + in_.x_at(t, i);
       for_lanes(n, [&](int l) {
         plain[l] += g[l];
-        centred[l] = fused(g[l], widen(x[l]) - mean[l], centred[l]);
+        centred[l] = multiply_add(g[l], widen(x[l]) - mean[l], centred[l]);
       });
     }
     if (out_.x != nullptr) {

@@ -1,7 +1,8 @@
 // Chunks of floats that a compiler turns into vector instructions: plain loops over a fixed number of lanes.
 //
 // One source for AVX-512, AVX2 and everything else; build.py chooses the flags. Activations are fp32 or bf16 (stored as
-// uint16_t) in memory and always fp32 in a chunk. -ffp-contract=off keeps the arithmetic that of the PyTorch definition.
+// uint16_t) in memory and always fp32 in a chunk. -ffp-contract=off keeps the arithmetic that of the
+// PyTorch definition.
 #pragma once
 
 #include <bit>
@@ -70,7 +71,7 @@ inline void load_bits(const uint8_t* bits, int64_t offset, Lanes& out) {
 }
 
 // a * b + c, rounded once where the machine can; for gradients only, whose last bit is not part of the definition.
-inline __attribute__((always_inline)) float fused(float a, float b, float c) {
+inline __attribute__((always_inline)) float multiply_add(float a, float b, float c) {
 #if defined(__FMA__) || defined(__aarch64__)
   return __builtin_fmaf(a, b, c);
 #else
@@ -78,18 +79,17 @@ inline __attribute__((always_inline)) float fused(float a, float b, float c) {
 #endif
 }
 
-// exp(x) for x <= 0, to about 1e-7 relative, 0 < result; 2^n times a polynomial (Cephes' expf).
+// exp(x) for x <= 0, to about 2e-7 relative, above 0: 2^n times 1 + r + r^2 p(r), p fitted for the
+// least relative error.
 inline __attribute__((always_inline)) float exp_of_negative(float x) {
   x = x < -86.0f ? -86.0f : x;
-  const float shifted = fused(x, 1.44269504088896341f, 12582912.0f);  // n in the low bits
+  const float shifted = multiply_add(x, 1.44269504088896341f, 12582912.0f);  // n in the low bits
   const float n = shifted - 12582912.0f;
-  const float r = fused(n, 2.12194440e-4f, fused(n, -0.693359375f, x));
-  float p = fused(1.9875691500e-4f, r, 1.3981999507e-3f);
-  p = fused(p, r, 8.3334519073e-3f);
-  p = fused(p, r, 4.1665795894e-2f);
-  p = fused(p, r, 1.6666665459e-1f);
-  p = fused(p, r, 5.0000001201e-1f);
-  p = fused(p * r, r, r) + 1.0f;
+  const float r = multiply_add(n, 2.12194440e-4f, multiply_add(n, -0.693359375f, x));
+  float p = multiply_add(8.3125269e-3f, r, 4.18901162e-2f);
+  p = multiply_add(p, r, 1.666711445e-1f);
+  p = multiply_add(p, r, 4.999923176e-1f);
+  p = multiply_add(p * r, r, r) + 1.0f;
   return std::bit_cast<float>(std::bit_cast<uint32_t>(p) + (std::bit_cast<uint32_t>(shifted) << 23));
 }
 

@@ -48,7 +48,8 @@ void batch_statistics(const S* x, int64_t rows, int64_t channels, double eps, fl
   for (int64_t c = 0; c < channels; ++c) {
     double mean = means[c], m2 = m2s[c], seen = static_cast<double>(std::min(blocks.per_block, rows));
     for (int64_t block = 1; block < blocks.count; ++block) {  // Chan et al.'s merge
-      const double more = static_cast<double>(std::min(rows, (block + 1) * blocks.per_block) - block * blocks.per_block);
+      const int64_t begin = block * blocks.per_block;
+      const double more = static_cast<double>(std::min(rows, begin + blocks.per_block) - begin);
       const double apart = means[block * channels + c] - mean;
       mean += apart * more / (seen + more);
       m2 += m2s[block * channels + c] + apart * apart * seen * more / (seen + more);

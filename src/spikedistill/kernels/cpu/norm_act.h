@@ -54,7 +54,8 @@ struct Inputs {
       : x(in_rows(x_in)) {
     TORCH_CHECK(x.dim() == 3 || x.dim() == 5, "norm_act: x must be [T, B, C] or [T, B, C, H, W]");
     TORCH_CHECK(x.size(0) == 1 || x.size(0) == steps, "norm_act: x has neither one step nor ", steps);
-    TORCH_CHECK(residual_steps <= 1 || residual_steps == steps, "norm_act: the residual has neither one step nor ", steps);
+    TORCH_CHECK(residual_steps <= 1 || residual_steps == steps,
+                "norm_act: the residual has neither one step nor ", steps);
     Currents<S>& c = currents;
     c.steps = steps;
     c.channels = x.size(2);
@@ -89,7 +90,8 @@ struct Inputs {
 // Calls f<S>() with the type in memory of x's elements.
 template <class F>
 auto with_storage(const Tensor& x, F f) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16, "float32 or bfloat16, not ", x.dtype());
+  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16,
+              "float32 or bfloat16, not ", x.dtype());
   return x.scalar_type() == at::kFloat ? f(float{}) : f(uint16_t{});
 }
 

@@ -23,7 +23,7 @@ def supports(x: Tensor, norm: Norm | None, act: Activation, residual: Tensor | N
     """Whether `norm_act` can do this; what it cannot do, right or wrong, is the definition's."""
     if x.dtype not in DTYPES or x.dim() not in (3, 5) or x.numel() == 0 or not codes.known(act.neuron):
         return False
-    parameters = list(act.parameters())
+    parameters: list[Tensor] = [*act.parameters()]
     if norm is not None:
         if type(norm) is not Norm or norm.channels != x.shape[2]:
             return False
@@ -138,7 +138,7 @@ def _fake_norm_act_backward(
     statistics: Tensor,
     residual: Tensor | None,  # noqa: ARG001
     w: Tensor | None,
-    residual_steps: int,
+    residual_steps: Any,
     residual_grad: bool,
     *_: Any,
 ) -> tuple[Tensor, ...]:
@@ -152,7 +152,7 @@ def _fake_pack(x: Tensor) -> Tensor:
     return x.new_empty((x.numel() + 7) // 8 + PADDING, dtype=torch.uint8)
 
 
-def _fake_unpack(bits: Tensor, shape: list[int], dtype: torch.dtype) -> Tensor:
+def _fake_unpack(bits: Tensor, shape: Any, dtype: torch.dtype) -> Tensor:
     return _empty_rows(bits, shape, dtype)
 
 
@@ -172,7 +172,7 @@ def _fake_pool(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return _empty_rows(x, shape), _empty_rows(x, shape, torch.uint8)
 
 
-def _fake_pool_backward(grad: Tensor, places: Tensor, shape: list[int], size: int) -> Tensor:  # noqa: ARG001
+def _fake_pool_backward(grad: Tensor, places: Tensor, shape: Any, size: int) -> Tensor:  # noqa: ARG001
     return _empty_rows(grad, shape)
 
 

@@ -1,4 +1,5 @@
-// Activations as rows of channels: [T, B, C] as it is, [T, B, C, H, W] in channels_last order of the folded [T*B, C, H, W].
+// Activations as rows of channels: [T, B, C] as it is, [T, B, C, H, W] in channels_last order of the folded
+// [T*B, C, H, W].
 #pragma once
 
 #include <ATen/Parallel.h>

@@ -13,31 +13,24 @@ namespace spikedistill {
 
 constexpr int64_t kPadding = 16;  // bytes after the last, so that 9 can be read anywhere
 
-// Writes 64 elements as 8 bytes; false where one is neither 0 nor 1.
+// Writes up to 64 elements as bits; false where one is neither 0 nor 1.
 template <class S>
 inline bool pack_chunk(const S* x, int n, uint8_t* bits) {
-  alignas(64) uint8_t flags[kLanes] = {};
+  alignas(64) uint8_t spike[kLanes] = {}, wrong[kLanes] = {};
   const S one = narrow<S>(1.0f);
-  int wrong = 0;
-  const auto flag = [&](int l) __attribute__((always_inline)) {
-    flags[l] = x[l] == one ? 1 : 0;
-    wrong |= static_cast<int>(!(x[l] == one)) & static_cast<int>(!(x[l] == S(0)));
-  };
-  if (n == kLanes) {
-#pragma omp simd reduction(| : wrong)
-    for (int l = 0; l < kLanes; ++l) {
-      flags[l] = x[l] == one ? 1 : 0;
-      wrong |= static_cast<int>(!(x[l] == one)) & static_cast<int>(!(x[l] == S(0)));
-    }
-  } else {
-    for (int l = 0; l < n; ++l) flag(l);
-  }
+  for_lanes(n, [&](int l) {
+    spike[l] = x[l] == one ? 1 : 0;
+    wrong[l] = (x[l] == one || x[l] == S(0)) ? 0 : 1;
+  });
+  uint64_t any_wrong = 0;
   for (int byte = 0; byte < (n + 7) / 8; ++byte) {
-    uint64_t eight;
-    std::memcpy(&eight, flags + 8 * byte, 8);
-    bits[byte] = static_cast<uint8_t>((eight * 0x0102040810204080ull) >> 56);
+    uint64_t eight, wrong_eight;
+    std::memcpy(&eight, spike + 8 * byte, 8);
+    std::memcpy(&wrong_eight, wrong + 8 * byte, 8);
+    any_wrong |= wrong_eight;
+    bits[byte] = static_cast<uint8_t>((eight * 0x0102040810204080ull) >> 56);  // each byte's lowest bit
   }
-  return wrong == 0;
+  return any_wrong == 0;
 }
 
 inline Tensor pack_spikes(const Tensor& x_in) {

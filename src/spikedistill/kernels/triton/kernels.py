@@ -1,4 +1,4 @@
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 """Norm + residual + neuron: one kernel forward, one backward through time.
 
 A program owns a tile of neurons and goes through all time steps, so that the state stays in registers. The backward
@@ -7,9 +7,9 @@ first stores the potential at the start of each segment but the first, and then 
 last to the first.
 """
 
-import triton
-import triton.language as tl
+import triton.language as tl  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+from spikedistill.kernels.triton.jit import jit
 from spikedistill.kernels.triton.neuron import (
     after_reset,
     charge_gradient,
@@ -18,20 +18,18 @@ from spikedistill.kernels.triton.neuron import (
     input_gradients,
     output,
 )
-from spikedistill.kernels.triton.tile import affine, charge_factor, held_current, locate, read, step_current
+from spikedistill.kernels.triton.tile import affine, charge_factor, held_current, locate, read, step_current, zeros
 
 
-@triton.jit(do_not_specialize=["rows"])
-def forward(
-    x_ptr, residual_ptr, statistics_ptr, weight_ptr, bias_ptr, factor_ptr, y_ptr, rows, P: tl.constexpr
-):
+@jit
+def forward(x_ptr, residual_ptr, statistics_ptr, weight_ptr, bias_ptr, factor_ptr, y_ptr, rows, P: tl.constexpr):
     """y_t of neuron(scale * x_t + shift + residual_t), from rest."""
     start, at, inside, c, valid = locate(tl.program_id(0), tl.program_id(1), rows, P)
     scale, shift = affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P)
     f = charge_factor(factor_ptr, P)
     step = tl.cast(rows, tl.int64) * P.channels
     held = held_current(x_ptr + start, residual_ptr + start, at, inside, scale, shift, P)
-    v = tl.full((P.block_rows, P.block_channels), P.rest, tl.float32)
+    v = zeros(P) + P.rest
     SEGMENT: tl.constexpr = P.segment
     for first in range(0, P.steps, P.segment):
         for k in tl.static_range(SEGMENT):
@@ -42,21 +40,31 @@ def forward(
             tl.store(y_ptr + here + at, output(h, P), mask=mask)
 
 
-@triton.jit
+@jit
+def recompute(v, first, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P: tl.constexpr):
+    """Charges h of the segment's steps, a tuple, and the potential after it; v is the potential before it."""
+    SEGMENT: tl.constexpr = P.segment
+    charges = ()
+    for k in tl.static_range(SEGMENT):
+        mask = inside & (first + k < P.steps)
+        here = start + (first + k) * step
+        x = step_current(held, x_ptr + here, residual_ptr + here, at, mask, scale, shift, P)
+        charges = charges + (charged(v, x, f, P),)  # type: ignore[assignment]  # noqa: RUF005
+        v = after_reset(charges[k], P)
+    return charges, v
+
+
+@jit
 def store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P: tl.constexpr):
     """Write the potential at the start of each segment but the first to v_ptr [segments - 1, rows, C]."""
-    v = tl.full((P.block_rows, P.block_channels), P.rest, tl.float32)
-    SEGMENT: tl.constexpr = P.segment
+    v = zeros(P) + P.rest
     for first in range(0, P.steps - P.segment, P.segment):
-        for k in tl.static_range(SEGMENT):
-            here = start + (first + k) * step
-            x = step_current(held, x_ptr + here, residual_ptr + here, at, inside, scale, shift, P)
-            v = after_reset(charged(v, x, f, P), P)
+        _, v = recompute(v, first, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P)
         tl.store(v_ptr + start + (first // P.segment) * step + at, v, mask=inside)
     tl.debug_barrier()  # what one thread stored, another may load
 
 
-@triton.jit(do_not_specialize=["rows"])
+@jit
 def backward(
     y_grad_ptr,
     x_ptr,
@@ -87,44 +95,36 @@ def backward(
     SEGMENT: tl.constexpr = P.segment
     step = tl.cast(rows, tl.int64) * P.channels
     f = charge_factor(factor_ptr, P)
-    zeros = tl.zeros((P.block_rows, P.block_channels), tl.float32)
-    g_sum = zeros
-    gx_sum = zeros
-    f_sum = zeros
+    g_sum = zeros(P)
+    gx_sum = zeros(P)
+    f_sum = zeros(P)
     for block in range(tl.program_id(0), tl.cdiv(rows, P.block_rows), tl.num_programs(0)):
         start, at, inside, c, valid = locate(block, channel_block, rows, P)
         scale, shift = affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P)
-        mean = zeros
+        mean = zeros(P)
         if P.norm:
             mean += read(statistics_ptr, c, valid)[None, :]
         held = held_current(x_ptr + start, residual_ptr + start, at, inside, scale, shift, P)
         if P.steps > P.segment:
             store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P)
-        v_grad = zeros
-        g_total = zeros
+        v_grad = zeros(P)
+        g_total = zeros(P)
         for ends in range(0, P.steps, P.segment):
             first = (tl.cdiv(P.steps, P.segment) - 1) * P.segment - ends
-            v = zeros + P.rest
+            v = zeros(P) + P.rest
             if P.steps > P.segment:
                 stored = v_ptr + start + (first // P.segment - 1) * step
                 v = tl.load(stored + at, mask=inside & (first > 0), other=P.rest)
-            before = v
-            charges = ()
-            for k in tl.static_range(SEGMENT):
-                mask = inside & (first + k < P.steps)
-                here = start + (first + k) * step
-                x = step_current(held, x_ptr + here, residual_ptr + here, at, mask, scale, shift, P)
-                charges = charges + (charged(v, x, f, P),)  # noqa: RUF005 (Triton has no unpacking)
-                v = after_reset(charges[k], P)
+            charges, _ = recompute(v, first, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P)
             for k in tl.static_range(SEGMENT - 1, -1, -1):
                 mask = inside & (first + k < P.steps)
                 here = start + (first + k) * step
                 h_grad = charge_gradient(charges[k], read(y_grad_ptr + here, at, mask), v_grad, P)
                 if P.factor is None:
-                    v = before
+                    before = v
                     if k > 0:
-                        v = after_reset(charges[k - 1], P)
-                    f_sum += h_grad * factor_slope(charges[k], v, f, P)
+                        before = after_reset(charges[k - 1], P)
+                    f_sum += h_grad * factor_slope(charges[k], before, f, P)
                 g, v_grad = input_gradients(h_grad, f, P)
                 g_total += g
                 if P.x_steps > 1:

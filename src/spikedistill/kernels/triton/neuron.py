@@ -1,13 +1,13 @@
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 """One time step of a tile of neurons, forward and backward, in float32; the definitions are `spikedistill.neurons`.
 
 P is the `Plan`; f the factor of the charge: 1 / tau where it multiplies, tau where it divides, GradedReLU's decay.
 """
 
-import triton
-import triton.language as tl
+import triton.language as tl  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 from spikedistill.kernels.cpu import codes
+from spikedistill.kernels.triton.jit import jit
 from spikedistill.neurons import ATan, Erf, PiecewiseQuadratic, Sigmoid, SoftSign, SuperSpike
 
 SUM = tl.constexpr(codes.SUM)
@@ -25,7 +25,7 @@ SUPER_SPIKE = tl.constexpr(codes.SURROGATES[SuperSpike])
 ERF = tl.constexpr(codes.SURROGATES[Erf])
 
 
-@triton.jit
+@jit
 def charged(v, x, f, P: tl.constexpr):
     """Potential h before firing, from the potential v after the last step and the current x."""
     if P.charge == SUM:
@@ -45,7 +45,7 @@ def charged(v, x, f, P: tl.constexpr):
     return h
 
 
-@triton.jit
+@jit
 def after_reset(h, P: tl.constexpr):
     """Potential after firing; s = [h >= threshold]: s * rest + (1 - s) * h (hard) or h - s * threshold (soft)."""
     if P.charge == RELU:
@@ -59,9 +59,9 @@ def after_reset(h, P: tl.constexpr):
     return v
 
 
-@triton.jit
+@jit
 def output(h, P: tl.constexpr):
-    """Spikes [h >= threshold]; for ReLU and GradedReLU (which hold the threshold 0, or theirs) the height above it."""
+    """Spikes [h >= threshold]; of GradedReLU, and of ReLU with its threshold 0, the height above the threshold."""
     if P.charge == RELU or P.charge == GRADED:
         y = tl.where(h <= P.threshold, 0.0, h - P.threshold)
     else:
@@ -69,7 +69,7 @@ def output(h, P: tl.constexpr):
     return y
 
 
-@triton.jit
+@jit
 def slope(x, P: tl.constexpr):
     """The surrogate's derivative at x = h - threshold."""
     if P.surrogate == SIGMOID:
@@ -92,7 +92,7 @@ def slope(x, P: tl.constexpr):
     return g
 
 
-@triton.jit
+@jit
 def charge_gradient(h, y_grad, v_grad, P: tl.constexpr):
     """Gradient of h, from those of the output and of the potential after reset.
 
@@ -117,7 +117,7 @@ def charge_gradient(h, y_grad, v_grad, P: tl.constexpr):
     return h_grad
 
 
-@triton.jit
+@jit
 def input_gradients(h_grad, f, P: tl.constexpr):
     """Gradients of the current and of the potential before the step."""
     x_grad = h_grad
@@ -137,7 +137,7 @@ def input_gradients(h_grad, f, P: tl.constexpr):
     return x_grad, v_grad
 
 
-@triton.jit
+@jit
 def factor_slope(h, v, f, P: tl.constexpr):
     """dh/df of the two charges that multiply by f; v is the potential before the step."""
     if P.charge == INPUT_PRODUCT:

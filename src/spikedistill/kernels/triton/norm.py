@@ -1,17 +1,17 @@
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 """Batch statistics, and the norm's backward pass, over rows [rows, C] of all steps.
 
-The statistics have kernels of their own: `torch.var_mean` would round those of 16-bit inputs to 16 bits or want a copy in
-float32, and PyTorch's `batch_norm_stats`, which does neither, exists on GPUs only, where these could not be tested.
+The statistics have kernels of their own: `torch.var_mean` would round those of 16-bit inputs to 16 bits or want a
+copy in float32, and PyTorch's `batch_norm_stats`, which does neither, exists on GPUs only.
 """
 
-import triton
-import triton.language as tl
+import triton.language as tl  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-from spikedistill.kernels.triton.tile import locate, read
+from spikedistill.kernels.triton.jit import jit
+from spikedistill.kernels.triton.tile import locate, read, zeros
 
 
-@triton.jit(do_not_specialize=["rows"])
+@jit
 def partial_statistics(x_ptr, sums_ptr, rows, P: tl.constexpr):
     """Write, per program, the sums of d = x - shift, of d^2, and the shift, to sums_ptr [programs, 3, C].
 
@@ -20,8 +20,8 @@ def partial_statistics(x_ptr, sums_ptr, rows, P: tl.constexpr):
     channel_block = tl.program_id(1)
     start, at, inside, c, valid = locate(0, channel_block, rows, P)
     shift = tl.sum(read(x_ptr, at, inside), axis=0) / tl.minimum(rows, P.block_rows)
-    d_sum = tl.zeros((P.block_rows, P.block_channels), tl.float32)
-    d2_sum = tl.zeros((P.block_rows, P.block_channels), tl.float32)
+    d_sum = zeros(P)
+    d2_sum = zeros(P)
     for block in range(tl.program_id(0), tl.cdiv(rows, P.block_rows), tl.num_programs(0)):
         start, at, inside, c, valid = locate(block, channel_block, rows, P)
         d = tl.where(inside, read(x_ptr + start, at, inside) - shift[None, :], 0.0)
@@ -33,9 +33,9 @@ def partial_statistics(x_ptr, sums_ptr, rows, P: tl.constexpr):
     tl.store(sums + 2 * P.channels, shift, mask=valid)
 
 
-@triton.jit(do_not_specialize=["rows", "programs"])
+@jit
 def statistics(sums_ptr, statistics_ptr, rows, programs, eps, CHANNELS: tl.constexpr, ROWS: tl.constexpr):
-    """Write mean, 1 / sqrt(variance + eps) and the unbiased variance to statistics_ptr [3, C]; 16 channels a program."""
+    """Write mean, 1 / sqrt(variance + eps) and unbiased variance to statistics_ptr [3, C]; 16 channels a program."""
     c = tl.program_id(0) * 16 + tl.arange(0, 16)
     valid = c < CHANNELS
     d_sum = tl.zeros((ROWS, 16), tl.float32)
@@ -54,9 +54,9 @@ def statistics(sums_ptr, statistics_ptr, rows, programs, eps, CHANNELS: tl.const
     tl.store(statistics_ptr + 2 * CHANNELS + c, variance * (n / (n - 1.0)), mask=valid)
 
 
-@triton.jit(do_not_specialize=["rows"])
+@jit
 def norm_backward(g_ptr, x_ptr, statistics_ptr, weight_ptr, sums_ptr, x_grad_ptr, rows, P: tl.constexpr):
-    """dx = scale * (g - mean(g) - (x - mean) * invstd^2 * mean(g * (x - mean))).
+    """Write dx = scale * (g - mean(g) - (x - mean) * invstd^2 * mean(g * (x - mean))).
 
     g is the gradient of the norm's output, sums_ptr [2, C] has the sums of g and g * (x - mean). dx may be g itself.
     """

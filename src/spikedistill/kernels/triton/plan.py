@@ -1,7 +1,7 @@
 """Everything about one call that the kernels are compiled for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -80,8 +80,13 @@ def make_plan(
     )
 
 
+def streaming(plan: Plan, element_size: int) -> Plan:
+    """The plan with a tile for kernels that hold one step at a time."""
+    return replace(plan, block_rows=tile(plan.channels, 1, element_size)[0])
+
+
 def tile(channels: int, segment: int, element_size: int) -> tuple[int, int]:
-    """Rows and channels of a tile: 16 bytes per thread and step where the registers hold that many potentials."""
-    per_thread = 8 if element_size == 2 and segment <= 4 else 4
+    """Rows and channels of a tile: as many neurons per thread as the registers hold potentials of, up to 16 bytes."""
+    per_thread = 2 if segment > 8 else 8 if element_size == 2 and segment <= 4 else 4
     block_channels = min(64, 1 << (channels - 1).bit_length())
     return WARPS * 32 * per_thread // block_channels, block_channels

@@ -1,11 +1,12 @@
-# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False, disallow-untyped-decorators=False
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 """What the kernels share: where a tile lies in memory, the norm's scale and shift, and the current of a step."""
 
-import triton
-import triton.language as tl
+import triton.language as tl  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+from spikedistill.kernels.triton.jit import jit
 
 
-@triton.jit
+@jit
 def locate(block, channel_block, rows, P: tl.constexpr):
     """Return the tile's offset (64 bits), the offsets within it (32 bits), the mask, its channels and their mask."""
     r = tl.arange(0, P.block_rows)
@@ -16,13 +17,19 @@ def locate(block, channel_block, rows, P: tl.constexpr):
     return start * P.channels, r[:, None] * P.channels + c[None, :], inside, c, valid
 
 
-@triton.jit
+@jit
+def zeros(P: tl.constexpr):
+    """A tile of zeros."""
+    return tl.full((P.block_rows, P.block_channels), 0.0, tl.float32)
+
+
+@jit
 def read(ptr, at, mask):
     """Values in float32; 0 outside of the mask."""
     return tl.load(ptr + at, mask=mask, other=0.0).to(tl.float32)
 
 
-@triton.jit
+@jit
 def affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P: tl.constexpr):
     """Scale and shift [block_channels] of the norm from statistics [3, C]: mean, 1 / deviation, variance."""
     if P.norm:
@@ -34,7 +41,7 @@ def affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P: tl.constexpr):
     return scale, shift
 
 
-@triton.jit
+@jit
 def normalised(x_ptr, at, mask, scale, shift, P: tl.constexpr):
     """The norm's output, or x itself where there is no norm."""
     x = read(x_ptr, at, mask)
@@ -43,10 +50,10 @@ def normalised(x_ptr, at, mask, scale, shift, P: tl.constexpr):
     return x
 
 
-@triton.jit
+@jit
 def held_current(x_ptr, residual_ptr, at, mask, scale, shift, P: tl.constexpr):
     """The part of the current that is the same in every step."""
-    current = tl.zeros((P.block_rows, P.block_channels), tl.float32)
+    current = zeros(P)
     if P.x_steps == 1:
         current = normalised(x_ptr, at, mask, scale, shift, P)
     if P.residual_steps == 1:
@@ -54,7 +61,7 @@ def held_current(x_ptr, residual_ptr, at, mask, scale, shift, P: tl.constexpr):
     return current
 
 
-@triton.jit
+@jit
 def step_current(held, x_ptr, residual_ptr, at, mask, scale, shift, P: tl.constexpr):
     """The current of one step, to whose x and residual the pointers point."""
     current = held
@@ -65,7 +72,7 @@ def step_current(held, x_ptr, residual_ptr, at, mask, scale, shift, P: tl.conste
     return current
 
 
-@triton.jit
+@jit
 def charge_factor(factor_ptr, P: tl.constexpr):
     """The factor of the charge."""
     if P.factor is None:

@@ -1,0 +1,122 @@
+"""Choosing, building and caching the kernels, with a compiler that only pretends."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from spikedistill import kernels
+from spikedistill.errors import InputError
+from spikedistill.kernels import build, choice
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """An empty cache folder, nothing loaded yet and nothing said."""
+    monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(choice, "_said", set())
+    build.load.cache_clear()
+    yield tmp_path
+    build.load.cache_clear()
+
+
+def pretend_compiler(folder: Path, commands: str) -> str:
+    """A script in the compiler's place; `$library` is what it is asked to write."""
+    path = folder / "compiler"
+    find = 'while [ "$1" != "-o" ]; do shift; done; library="$2"'
+    path.write_text(f"#!/bin/sh\n{find}\n{commands}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_unknown_value_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(choice.VARIABLE, "cpuu")
+    with pytest.raises(InputError, match="Did you mean 'cpu'"):
+        kernels.max_pool2d(torch.zeros(1, 1, 2, 2))
+
+
+def test_reference_builds_nothing(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(choice.VARIABLE, "reference")
+    monkeypatch.setenv("CXX", pretend_compiler(fresh, "exit 1"))
+    assert choice.implementation("cpu") == "reference"
+    assert not (fresh / "cache").exists()
+
+
+def test_without_a_compiler_the_definitions_are_used_and_that_is_said_once(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(choice.VARIABLE, "auto")
+    monkeypatch.setenv("CXX", str(fresh / "nowhere"))
+    x = torch.randn(1, 2, 4, 4)
+    assert kernels.max_pool2d(x).equal(torch.nn.functional.max_pool2d(x, 2))
+    kernels.max_pool2d(x)
+    assert capsys.readouterr().err.count("no C++ compiler") == 1
+    name, is_active, why = kernels.active()[1]
+    assert (name, is_active) == ("cpu", False)
+    assert "no C++ compiler" in why
+    monkeypatch.setenv(choice.VARIABLE, "cpu")
+    with pytest.raises(InputError, match="no C\\+\\+ compiler"):
+        kernels.max_pool2d(x)
+
+
+def test_a_compiler_that_fails_is_quoted(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", pretend_compiler(fresh, "echo 'ops.cpp:1: error: no such thing' >&2; exit 1"))
+    reason = build.load()
+    assert reason is not None
+    assert "no such thing" in reason
+    assert list((fresh / "cache" / "kernels").glob("*.so")) == []
+
+
+def test_a_file_that_is_no_library_is_a_reason_not_a_crash(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", pretend_compiler(fresh, 'echo nothing > "$library"'))
+    assert build.load() is not None
+
+
+def test_of_several_that_start_at_once_one_builds(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = fresh / "log"
+    compiler = pretend_compiler(fresh, f'echo built >> {log}; sleep 0.3; echo library > "$library"')
+    path = build._path(compiler)
+    threads = [threading.Thread(target=build._build, args=(compiler, path)) for _ in range(4)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - started < 1.2
+    assert log.read_text() == "built\n"
+    assert path.read_text() == "library\n"
+    assert capsys.readouterr().err.count("Building CPU kernels") == 1
+    assert {file.suffix for file in path.parent.iterdir()} == {".so", ".lock"}
+
+
+def test_the_key_knows_sources_version_and_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    paths = {build._path("/usr/bin/one"), build._path("/usr/bin/two")}
+    monkeypatch.setattr(torch, "__version__", "0.0.1")
+    paths.add(build._path("/usr/bin/one"))
+    (tmp_path / "ops.cpp").write_text("int x;")
+    monkeypatch.setattr(build, "SOURCES", tmp_path)
+    paths.add(build._path("/usr/bin/one"))
+    assert len(paths) == 4
+
+
+def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(build.CACHE_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert build.cache_folder() == tmp_path / "spikedistill"
+    monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path / "mine"))
+    assert build.cache_folder() == tmp_path / "mine"
+
+
+@pytest.mark.usefixtures("cpu_kernels")
+def test_what_is_active_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = {name: (is_active, why) for name, is_active, why in kernels.active()}
+    assert lines["reference"][0]
+    assert lines["cpu"][0]
+    assert "built" in lines["cpu"][1]
+    assert not lines["triton"][0]
+    monkeypatch.setenv(choice.VARIABLE, "reference")
+    assert not {name: is_active for name, is_active, _ in kernels.active()}["cpu"]

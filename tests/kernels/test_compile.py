@@ -1,0 +1,119 @@
+"""The operators as PyTorch's compiler sees them."""
+
+from copy import deepcopy
+
+import jaxtyping
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spikedistill import kernels
+from spikedistill.kernels.cpu import codes
+from spikedistill.neurons import IF, PLIF, Neuron, Norm
+
+pytestmark = pytest.mark.usefixtures("cpu_kernels", "unchecked")
+
+
+@pytest.fixture
+def unchecked():
+    """Shape checks off: the compiler cannot see through them, and users do not have them."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
+class Net(nn.Module):
+    """Everything the kernels have, in one small network; its first norm sees a static image."""
+
+    def __init__(self, neuron: Neuron) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList([Norm(8), Norm(8)])
+        self.acts = nn.ModuleList([neuron.build(), neuron.build()])
+        self.head = nn.Linear(8 * 16, 10)
+
+    def forward(self, images: Tensor, steps: int = 3) -> Tensor:
+        x = self.first(images).unsqueeze(0)
+        x = kernels.norm_act(x, self.norms[0], self.acts[0], steps=steps)
+        pooled = kernels.max_pool2d(x.flatten(0, 1))
+        x = kernels.spiking_conv2d(pooled, self.second)
+        shape = (steps, images.shape[0])
+        x = kernels.norm_act(
+            x.unflatten(0, shape), self.norms[1], self.acts[1], pooled.unflatten(0, shape), residual_is_spikes=True
+        )
+        return kernels.spiking_linear(x.flatten(2), self.head).mean(0)
+
+
+def trained(net: nn.Module, forward) -> dict[str, Tensor]:
+    """Output, gradients and running statistics after one step."""
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    output = forward(images.contiguous(memory_format=torch.channels_last))
+    output.square().sum().backward()
+    return {
+        "output": output.detach(),
+        **{name: parameter.grad for name, parameter in net.named_parameters()},
+        **dict(net.named_buffers()),
+    }
+
+
+def compare(neuron: Neuron, backend: str) -> None:
+    torch.manual_seed(0)
+    net = Net(neuron)
+    expected = trained(net, net)
+    assert expected["first.weight"].abs().max() > 0
+    twin = deepcopy(net)
+    for parameter in twin.parameters():
+        parameter.grad = None
+    for norm in twin.norms:
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1.0)
+    got = trained(twin, torch.compile(twin, backend=backend, fullgraph=True))
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("neuron", [IF(), PLIF()], ids=str)
+def test_a_network_compiles_into_one_graph(neuron: Neuron) -> None:
+    compare(neuron, "aot_eager")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+def test_a_network_compiles_with_inductor() -> None:
+    compare(IF(), "inductor")
+
+
+def layer_arguments(x: Tensor, residual: Tensor | None, training: bool) -> tuple:
+    norm = Norm(x.shape[2])
+    numbers = codes.encode(PLIF())
+    w = torch.tensor(0.2, requires_grad=True)
+    return (
+        *(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, residual, w, 3, training, 1e-5),
+        *(*numbers, False),
+    )
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("shape", [(1, 2, 5), (3, 2, 5, 3, 4)], ids=str)
+def test_norm_act_is_a_well_formed_operator(shape: tuple[int, ...], training: bool) -> None:
+    x = torch.randn(shape, requires_grad=True)
+    residual = torch.randn((3, *shape[1:]), requires_grad=True)
+    torch.library.opcheck(torch.ops.spikedistill.norm_act.default, layer_arguments(x, residual, training))
+
+
+def test_the_others_are_well_formed_operators() -> None:
+    operators = torch.ops.spikedistill
+    x = (torch.rand(2, 5, 6, 6) > 0.5).float().contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(4, 5, 3, 3, requires_grad=True)
+    torch.library.opcheck(
+        operators.spiking_conv2d.default, (x.clone().requires_grad_(), weight, None, [1, 1], [1, 1], [1, 1], 1)
+    )
+    rows, matrix = (torch.rand(3, 5) > 0.5).float(), torch.randn(4, 5, requires_grad=True)
+    torch.library.opcheck(operators.spiking_linear.default, (rows, matrix, torch.zeros(4, requires_grad=True)))
+    torch.library.opcheck(operators.max_pool2d.default, (x.clone().requires_grad_(), 2))
+    bits = operators.pack_spikes(x)
+    torch.library.opcheck(operators.pack_spikes.default, (x,))
+    torch.library.opcheck(operators.unpack_spikes.default, (bits, [2, 5, 6, 6], torch.bfloat16))
+    y, places = operators.max_pool2d(x, 2)
+    torch.library.opcheck(operators.max_pool2d_backward.default, (y, places, [2, 5, 6, 6], 2))

@@ -1,0 +1,77 @@
+"""What every recipe of this library promises."""
+
+import json
+import re
+
+import pytest
+
+from spikedistill import citations, recipe_files, runs
+from spikedistill.methods import TSER, methods
+from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.values import from_json, to_json
+
+NAMES = list(recipe_files.shipped())
+
+
+def test_there_are_some():
+    assert "digits-teacher" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_called_what_it_is_listed_as_and_can_run(name):
+    recipe = recipe_files.load(name)
+    assert recipe.name == name
+    assert from_json(Recipe, json.loads(json.dumps(to_json(recipe)))) == recipe
+    assert runs.check(recipe) == recipe
+    recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_teacher_is_a_recipe_of_its_own(name):
+    """So that the teacher can be asked for, cited and trained by name."""
+    teacher = recipe_files.load(name).teacher
+    if isinstance(teacher, FromRecipe):
+        assert recipe_files.load(teacher.recipe.name) == teacher.recipe
+
+
+def test_no_two_are_the_same_run():
+    hashes = {recipe_files.load(name).hash: name for name in NAMES}
+    assert sorted(hashes.values()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_file_says_what_it_is(name):
+    path, _ = recipe_files.shipped()[name]
+    assert recipe_files.summary(path).strip()
+
+
+def balanced(text):
+    depth = 0
+    for sign in re.sub(r"\\[{}]", "", text):
+        depth += (sign == "{") - (sign == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+@pytest.mark.parametrize("name", [*NAMES, *methods()])
+def test_it_can_be_cited(name):
+    text = citations.bibtex(name)
+    entries = re.findall(r"^@\w+\{[^\s,{}]+,$", text, re.MULTILINE)
+    assert entries
+    assert balanced(text)
+    for field in ("title", "author", "year"):
+        assert len(re.findall(rf"^\s+{field}\s*= ", text, re.MULTILINE)) == len(entries)
+
+
+def test_all_rows_of_tsers_ablation_are_recipes():
+    """Table 3: no separation, cross-entropy, KL, both, and both with entropy, in otherwise equal recipes."""
+    rows = {}
+    for name in NAMES:
+        recipe = recipe_files.load(name)
+        if isinstance(recipe.method, TSER):
+            method = recipe.method
+            row = (method.separate_ce, method.separate_kl, method.entropy > 0)
+            rows.setdefault(name.partition("-")[0], set()).add(row)
+    ablation = {(0.0, 0.0, False), (1.0, 0.0, False), (0.0, 1.0, False), (1.0, 1.0, False), (1.0, 1.0, True)}
+    assert any(ablation <= found for found in rows.values()), rows

@@ -1,0 +1,150 @@
+"""Schedules against closed forms; optimisers against torch's own and against their definitions."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from spikedistill.errors import InputError
+from spikedistill.models import MLP, WRN, ConvNet, ResNet
+from spikedistill.neurons import PLIF
+from spikedistill.optim import SGD, Adam, AdamW, Constant, Cosine, Optimizer, Schedule, Step
+
+OPTIMIZERS = (
+    SGD(0.1, momentum=0.9, weight_decay=0.1),
+    SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    Adam(0.01, weight_decay=0.1),
+    AdamW(0.01, weight_decay=0.1),
+)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 2.0])
+def test_cosine_without_and_after_warm_up(warmup):
+    schedule = Cosine(warmup)
+    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+        epoch = warmup + part * (10 - warmup)
+        assert schedule.factor(epoch, 10) == pytest.approx((1 + math.cos(math.pi * part)) / 2, abs=1e-12)
+
+
+def test_cosine_ends_at_zero_and_stays_there():
+    assert Cosine().factor(10, 10) == Cosine().factor(11, 10) == 0.0
+    assert Cosine(10.0).factor(10, 10) == 1.0
+
+
+def test_constant():
+    assert [Constant().factor(epoch, 10) for epoch in (0, 3.3, 10)] == [1.0, 1.0, 1.0]
+
+
+def test_step_multiplies_at_each_milestone():
+    schedule = Step(milestones=(0.5, 0.75), gamma=0.1)
+    factors = [schedule.factor(epoch, 200) for epoch in (0, 99.99, 100, 149.99, 150, 199)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+@pytest.mark.parametrize("schedule", [Constant(4.0), Cosine(4.0), Step(4.0)])
+def test_warm_up_rises_linearly_to_the_peak(schedule):
+    assert 0 < schedule.factor(0, 100) < 1e-3
+    assert [schedule.factor(epoch, 100) for epoch in (1, 2, 3)] == pytest.approx([0.25, 0.5, 0.75], abs=1e-3)
+    assert schedule.factor(4, 100) == 1.0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SGD(learning_rate=0.0),
+        lambda: Adam(learning_rate=float("nan")),
+        lambda: AdamW(weight_decay=-1.0),
+        lambda: SGD(weight_decay=float("nan")),
+        lambda: SGD(momentum=-0.1),
+        lambda: SGD(momentum=1.0),
+        lambda: SGD(momentum=0.0, nesterov=True),
+        lambda: Cosine(warmup_epochs=-1.0),
+        lambda: Step(milestones=(0.5, 1.5)),
+        lambda: Step(gamma=0.0),
+    ],
+)
+def test_impossible_numbers_are_refused(make):
+    with pytest.raises(InputError):
+        make()
+
+
+def test_the_bases_are_no_choice():
+    with pytest.raises(NotImplementedError):
+        Optimizer().build([nn.Linear(1, 1)])
+    with pytest.raises(NotImplementedError):
+        Schedule().factor(1, 2)
+
+
+MODELS = [
+    (MLP((8,)), (1, 8, 8)),
+    (ConvNet((4,), (8,)), (1, 8, 8)),
+    (ResNet(18), (3, 32, 32)),
+    (WRN(16, 2), (3, 32, 32)),
+]
+
+
+@pytest.mark.parametrize(("model", "shape"), MODELS, ids=["mlp", "convnet", "resnet", "wrn"])
+def test_every_parameter_is_in_one_group_and_only_weights_decay(model, shape):
+    network, extra = model.build(shape, 10, PLIF()), nn.Linear(3, 3)
+    decayed, kept = SGD(weight_decay=0.5).build((network, extra)).param_groups
+    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.5, 0.0)
+    grouped = [id(p) for group in (decayed, kept) for p in group["params"]]
+    named = dict(network.named_parameters()) | {f"extra.{name}": p for name, p in extra.named_parameters()}
+    assert sorted(grouped) == sorted(id(p) for p in named.values())
+    weights = {name for name, p in named.items() if id(p) in {id(p) for p in decayed["params"]}}
+    synapses = {
+        f"{prefix}{name}.weight"
+        for prefix, root in (("", network), ("extra.", extra))
+        for name, module in root.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear) and name
+    } | {"extra.weight"}
+    assert weights == synapses
+
+
+def test_frozen_parameters_are_left_out():
+    layer = nn.Linear(2, 2)
+    layer.weight.requires_grad_(False)
+    groups = SGD().build([layer]).param_groups
+    assert [len(group["params"]) for group in groups] == [0, 1]
+
+
+def plain_torch(optimizer, weight, bias):
+    """Torch's optimiser of the same settings, unfused, over parameters that decay and that do not."""
+    groups = [{"params": [weight], "weight_decay": optimizer.weight_decay}, {"params": [bias], "weight_decay": 0.0}]
+    if isinstance(optimizer, SGD):
+        return torch.optim.SGD(groups, optimizer.learning_rate, optimizer.momentum, nesterov=optimizer.nesterov)
+    kind = torch.optim.AdamW if isinstance(optimizer, AdamW) else torch.optim.Adam
+    return kind(groups, optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda value: f"{type(value).__name__}")
+def test_steps_are_torchs(optimizer):
+    torch.manual_seed(0)
+    layer = nn.Linear(5, 3).double()
+    weight, bias = (nn.Parameter(p.detach().clone()) for p in (layer.weight, layer.bias))
+    ours, torchs = optimizer.build([layer]), plain_torch(optimizer, weight, bias)
+    for _ in range(5):
+        x = torch.randn(7, 5, dtype=torch.float64)
+        for step, loss in ((ours, layer(x)), (torchs, nn.functional.linear(x, weight, bias))):
+            step.zero_grad()
+            loss.square().sum().backward()
+            step.step()
+    torch.testing.assert_close((layer.weight, layer.bias), (weight, bias), rtol=1e-12, atol=1e-12)
+
+
+def test_sgd_step_in_closed_form():
+    """w <- w - rate * (gradient + decay * w), and no decay of the bias."""
+    layer = nn.Linear(1, 1)
+    nn.init.constant_(layer.weight, 2.0)
+    nn.init.constant_(layer.bias, 3.0)
+    optimizer = SGD(0.5, momentum=0.0, weight_decay=0.1).build([layer])
+    layer(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    assert layer.weight.item() == pytest.approx(2.0 - 0.5 * (1.0 + 0.1 * 2.0))
+    assert layer.bias.item() == pytest.approx(3.0 - 0.5 * 1.0)
+
+
+def test_weight_decay_is_given_by_name():
+    """The second number of torch's SGD is the momentum."""
+    assert SGD(0.1, 0.9).momentum == 0.9
