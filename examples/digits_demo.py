@@ -1,6 +1,6 @@
 """Does a teacher help a small spiking network? Handwritten digits, three seeds, one table. Takes about a minute.
 
-The teacher is an ANN; the student has a fraction of its parameters and spikes for T = 4 time steps. It is trained from
+The teacher is an ANN; the student is smaller, spikes for T = 4 time steps and gets 100 of the 1,437 training images. It is trained from
 scratch and with two published distillation methods. Nothing is downloaded: the digits come with scikit-learn.
 """
 
@@ -15,7 +15,6 @@ from rich.table import Table
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the networks are too small for more
 
 from spikedistill import runs
-from spikedistill.progress import Plain
 from spikedistill.recipe import FromRecipe, Recipe
 from spikedistill.recipes import digits
 
@@ -30,14 +29,13 @@ SEEDS = (0, 1, 2)
 
 def main(rows: dict[str, Recipe] = ROWS, seeds: tuple[int, ...] = SEEDS, root: str = "runs") -> None:
     console = Console()
-    progress = Plain(Console(stderr=True, quiet=True))
     table = Table(title="Accuracy in %, last epoch, mean ± standard deviation over seeds", box=box.SIMPLE_HEAD)
     steps = digits.scratch.steps
     for column in ("network", "parameters", *(f"T = {t}" for t in range(1, steps + 1))):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, recipe in rows.items():
         with console.status(f"Training: {name}, {len(seeds)} seeds"):
-            results = [runs.train(with_seed(recipe, seed), root, "cpu", progress).metrics for seed in seeds]
+            results = [runs.train(with_seed(recipe, seed), root, "cpu").metrics for seed in seeds]
         by_seed = zip(*(result["accuracy_cumulative"] for result in results), strict=True)
         table.add_row(name, f"{results[0]['parameters']:,}", *map(spread, by_seed))
     console.print(table)

@@ -181,9 +181,7 @@ def test_every_kind_can_be_chosen(resolved):
         ("train my.py", "There is no recipe file my.py"),
         ("evaluate", "run"),
         ("evaluate nowhere", "nowhere is not a run's folder"),
-        ("evaluate nowhere --steps 0", "--steps must be 1 or more, not 0"),
         ("evaluate nowhere --steps x", "--steps"),
-        ("evaluate nowhere --split tets", "'tets'"),
         ("evaluate nowhere --sptil test", "--sptil"),
         ("list --jsn", "--jsn"),
         ("cite", "name"),
@@ -253,6 +251,8 @@ def test_evaluate(run, cli):
     result = json.loads(out)
     assert (code, result["steps"], result["split"], result["images"]) == (0, 8, "train", 128)
     assert len(result["accuracy_cumulative"]) == 8
+    assert "steps must be 1 or more, not 0" in one_line(cli("evaluate", run, "--steps", "0"))
+    assert "Unknown split 'tets'. Did you mean 'test'?" in one_line(cli("evaluate", run, "--split", "tets"))
     assert "no validation split" in one_line(cli("evaluate", run, "--split", "validation"))
 
 

@@ -31,7 +31,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Hinted(Method):
-    """Maps the student's stage to the teacher's with a trained layer, batch norm (buffers) and dropout (random numbers)."""
+    """Maps the student to the teacher with a trained layer, batch norm (buffers) and dropout (random numbers)."""
 
     name: ClassVar[str] = "hinted"
     student_taps: ClassVar[tuple[str, ...]] = ("stages",)

@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _say(f"error: {error}", EXIT_WRONG_INPUT)
     except (Stopped, KeyboardInterrupt) as stop:
-        return _say(f"{str(stop) or 'Stopped.'} A run goes on from what is saved with the same command.", EXIT_INTERRUPTED)
+        return _say(
+            f"{str(stop) or 'Stopped.'} A run goes on from what is saved with the same command.", EXIT_INTERRUPTED
+        )
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -70,7 +72,7 @@ def train(words: list[str]) -> int:
     """Train a recipe, or resume it; prints the run's folder last."""
     parser = _Parser(
         prog="spikedistill train",
-        usage="spikedistill train RECIPE [--runs DIR] [--device NAME] [--PART KIND] [--PART.FIELD VALUE]",
+        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--runs DIR] [--device NAME] [--import FILE]",
         description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
         "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
         epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
@@ -110,13 +112,11 @@ def evaluate(words: list[str]) -> int:
     parser.add_argument("run", help="a run's folder, as `spikedistill train` prints it")
     parser.add_argument("--steps", type=int, help="T; the recipe's own by default")
     parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
-    parser.add_argument("--split", choices=("test", "validation", "train"), default="test")
+    parser.add_argument("--split", default="test", help="test (the default), validation or train")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_import(parser)
     given = parser.parse_args(words)
-    if given.steps is not None and given.steps < 1:
-        raise InputError(f"--steps must be 1 or more, not {given.steps}.")
 
     from spikedistill import runs
     from spikedistill.evaluate.run import evaluate as evaluate_run

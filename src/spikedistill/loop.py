@@ -145,20 +145,19 @@ def train_epoch(
         unchecked.append(train_step(task, state, taps, batch))
         state.step += 1
         report.advance()
-        now = time.monotonic()
-        state.epoch_seconds += now - clock
-        clock = now
         last = state.step == len(batches)
-        save_due = stopping.is_set() or now - last_save > SECONDS_BETWEEN_SAVES
+        save_due = stopping.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
         if save_due or last or len(unchecked) == STEPS_BETWEEN_CHECKS:
-            check_losses(task, state, unchecked)
+            check_losses(task, state, unchecked)  # waits for the device: the time after it is the steps' own
+            state.epoch_seconds += time.monotonic() - clock
+            clock = time.monotonic()
             report.step(state.epoch + 1, *means(state, task.recipe.batch_size))
             unchecked = []
         if save_due or last:
             check_weights(task, state)
         if save_due and not last:
             save(task, state)
-            last_save = time.monotonic()
+            clock = last_save = time.monotonic()
             if stopping.is_set():
                 raise Stopped(f"Stopped at epoch {state.epoch + 1}, step {state.step}; the state is saved.")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from spikedistill.data.augment import augment
@@ -15,12 +16,12 @@ from spikedistill.randomness import permutation
 class Batch:
     """Augmented images and what they are."""
 
-    index: Tensor
-    """Positions in the split [B]."""
-    images: Tensor
-    """Augmented uint8 images [B, C, H, W]."""
-    labels: Tensor
-    """Classes [B]."""
+    index: Int[Tensor, " B"]
+    """Positions in the split."""
+    images: UInt8[Tensor, "B C H W"]
+    """Augmented images."""
+    labels: Int[Tensor, " B"]
+    """Classes."""
 
 
 @dataclass(frozen=True)

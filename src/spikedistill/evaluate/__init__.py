@@ -1,0 +1,1 @@
+"""What a trained network can do: accuracy at every time step."""

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, nearest
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.precision import channels_last, pick_device
 from spikedistill.runs import Run
+
+SPLITS = ("test", "validation", "train")
 
 
 def evaluate(
@@ -22,8 +24,12 @@ def evaluate(
         device: `auto`, `cpu`, `cuda`, ...
 
     Raises:
-        InputError: the run is not finished, its files are damaged, or it has no such split.
+        InputError: `steps` is below 1, the run is not finished, its files are damaged, or it has no such split.
     """
+    if steps is not None and steps < 1:
+        raise InputError(f"steps must be 1 or more, not {steps}.")
+    if split not in SPLITS:
+        raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
     place = pick_device(device)
     recipe = run.recipe
     network = channels_last(run.network(), place)

@@ -1,4 +1,9 @@
-"""A first look: scikit-learn's 8x8 digits, a small spiking student, a teacher that knows more labels."""
+"""A first look: scikit-learn's 8x8 digits. The teacher has seen 1,437 labelled images, the spiking student gets 100.
+
+With all the images, a student of this size gains nothing from its teacher at T = 4 (TSER helps at T = 1); with few, it
+learns what the missing ones would have told it. The methods are KDSNN's (Xu et al., CVPR 2023, Eq. 5) and TSER (Yu et
+al., CVPR 2025), both with the teacher's share at 0.9.
+"""
 
 from dataclasses import replace
 
@@ -10,11 +15,19 @@ from spikedistill.optim import Adam
 from spikedistill.recipe import FromRecipe, Recipe
 
 CITATION = r"""
-@inproceedings{xu2023kdsnn,
+@inproceedings{xu2023constructing,
   title     = {Constructing Deep Spiking Neural Networks from Artificial Neural Networks with Knowledge Distillation},
   author    = {Xu, Qi and Li, Yaxin and Shen, Jiangrong and Liu, Jian K. and Tang, Huajin and Pan, Gang},
-  booktitle = {CVPR},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  pages     = {7886--7895},
   year      = {2023}
+}
+@inproceedings{yu2025temporal,
+  title     = {Temporal Separation with Entropy Regularization for Knowledge Distillation in Spiking Neural Networks},
+  author    = {Yu, Kairong and Yu, Chengting and Zhang, Tianqing and Zhao, Xiaochen and Yang, Shu and Wang, Hongwei
+               and Zhang, Qiang and Xu, Qi},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2025}
 }
 """
 
@@ -23,19 +36,19 @@ teacher = Recipe(
     data=Digits(),
     model=ConvNet((16, 16), (64,)),
     neuron=ReLU(),
-    optimizer=Adam(1e-3),
+    optimizer=Adam(1e-2),
     batch_size=64,
-    epochs=20,
+    epochs=15,
 )
 scratch = Recipe(
     name="digits-scratch",
-    data=Digits(),
-    model=ConvNet((4, 8), (16,)),
+    data=Digits(train_size=100),
+    model=ConvNet((8, 16), (32,)),
     neuron=IF(),
     steps=4,
-    optimizer=Adam(1e-3),
-    batch_size=64,
-    epochs=20,
+    optimizer=Adam(5e-3),
+    batch_size=20,
+    epochs=200,
 )
-kdsnn = replace(scratch, name="digits-kdsnn", method=KDSNNResponse(), teacher=FromRecipe(teacher))
-tser = replace(kdsnn, name="digits-tser", method=TSER())
+kdsnn = replace(scratch, name="digits-kdsnn", method=KDSNNResponse(alpha=0.9), teacher=FromRecipe(teacher))
+tser = replace(kdsnn, name="digits-tser", method=TSER(alpha=0.9))

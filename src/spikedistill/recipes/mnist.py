@@ -41,7 +41,7 @@ scratch = replace(
     neuron=IF(detach_reset=True),
     steps=4,
     optimizer=SGD(learning_rate=0.1),
-    epochs=8,
+    epochs=6,
 )
 distilled = replace(scratch, name="mnist-distilled", method=KDSNNResponse(), teacher=FromRecipe(teacher))
 tser = replace(distilled, name="mnist-tser", method=TSER())
