@@ -1,7 +1,8 @@
 """Does a teacher help a small spiking network? Handwritten digits, three seeds, one table. Takes about a minute.
 
-The teacher is an ANN; the student is smaller, spikes for T = 4 time steps and gets 100 of the 1,437 training images. It is trained from
-scratch and with two published distillation methods. Nothing is downloaded: the digits come with scikit-learn.
+The teacher is an ANN that has seen all 1,437 training images. The student is smaller, spikes for T = 4 time steps and
+gets 100 of the images; it is trained from scratch and with two published distillation methods. Nothing is downloaded:
+the digits come with scikit-learn.
 """
 
 import os
@@ -20,9 +21,9 @@ from spikedistill.recipes import digits
 
 ROWS = {
     "ANN teacher": digits.teacher,
-    "student from scratch": digits.scratch,
-    "student, KDSNN": digits.kdsnn,
-    "student, TSER": digits.tser,
+    "SNN from scratch": digits.scratch,
+    "SNN with KDSNN": digits.kdsnn,
+    "SNN with TSER": digits.tser,
 }
 SEEDS = (0, 1, 2)
 
@@ -31,7 +32,7 @@ def main(rows: dict[str, Recipe] = ROWS, seeds: tuple[int, ...] = SEEDS, root: s
     console = Console()
     table = Table(title="Accuracy in %, last epoch, mean ± standard deviation over seeds", box=box.SIMPLE_HEAD)
     steps = digits.scratch.steps
-    for column in ("network", "parameters", *(f"T = {t}" for t in range(1, steps + 1))):
+    for column in ("network", "weights", *(f"T = {t}" for t in range(1, steps + 1))):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, recipe in rows.items():
         with console.status(f"Training: {name}, {len(seeds)} seeds"):
@@ -39,7 +40,7 @@ def main(rows: dict[str, Recipe] = ROWS, seeds: tuple[int, ...] = SEEDS, root: s
         by_seed = zip(*(result["accuracy_cumulative"] for result in results), strict=True)
         table.add_row(name, f"{results[0]['parameters']:,}", *map(spread, by_seed))
     console.print(table)
-    console.print(f"The runs are in {root}/; `spikedistill evaluate RUN --steps 8` asks one at another T.")
+    console.print(f"The runs are in {root}/; ask one at another T: spikedistill evaluate RUN --steps 8")
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:

@@ -13,7 +13,7 @@ from spikedistill.methods import methods
 from spikedistill.models import models
 from spikedistill.recipe import FromModule, FromRecipe, FromRun
 
-QUICK = ("--epochs", "1", "--data.train-size", "128", "--device", "cpu")
+QUICK = ("--epochs", "1", "--batch-size", "64", "--data.train-size", "128", "--device", "cpu")
 """Two steps."""
 
 
@@ -173,7 +173,7 @@ def test_every_kind_can_be_chosen(resolved):
         ("train digits-tser --method.alpha 2", "alpha"),
         ("train digits-tser --data.train-size -5", "train_size is -5"),
         ("train digits-tser --optimizer.learning-rate 0", "learning_rate must be above 0"),
-        ("train digits-tser --batch-size 2000 --device cpu", "batch_size 2000 is more than the 1437 training images"),
+        ("train digits-tser --batch-size 2000 --device cpu", "batch_size 2000 is more than the "),
         ("train digits-tser --method cross-entropy", "Leave the teacher out: --teacher none"),
         ("train digits-scratch --method tser", "tser needs a teacher"),
         ("train digits-scratch --device gpu", "Device 'gpu' is not usable here"),
@@ -182,8 +182,9 @@ def test_every_kind_can_be_chosen(resolved):
         ("evaluate", "run"),
         ("evaluate nowhere", "nowhere is not a run's folder"),
         ("evaluate nowhere --steps x", "--steps"),
-        ("evaluate nowhere --sptil test", "--sptil"),
-        ("list --jsn", "--jsn"),
+        ("evaluate nowhere --sptil test", "Unknown option '--sptil'. Did you mean '--split'?"),
+        ("list --jsn", "Unknown option '--jsn'. Did you mean '--json'?"),
+        ("--versoin", "Unknown option '--versoin'. Did you mean '--version'?"),
         ("cite", "name"),
         ("cite tsr", "Unknown recipe or method 'tsr'. Did you mean 'tser'?"),
     ],

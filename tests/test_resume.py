@@ -1,5 +1,6 @@
 """A run that was interrupted, anywhere, ends as one that never was: the same weights bit for bit, the same numbers."""
 
+import contextlib
 import json
 import os
 import signal
@@ -294,12 +295,16 @@ taught = replace(
 )
 """
 
-SLOWLY = """
-import sys, time
+HELD = """
+import os, sys, time
 from spikedistill import cli, loop
 loop.SECONDS_BETWEEN_SAVES = -1.0
 step = loop.train_step
-loop.train_step = lambda *arguments: time.sleep(0.02) or step(*arguments)
+def hold(task, state, *rest):
+    while (state.epoch, state.step) == (1, 4) and os.path.exists("hold"):
+        time.sleep(0.01)
+    return step(task, state, *rest)
+loop.train_step = hold
 sys.exit(cli.main())
 """
 
@@ -339,29 +344,44 @@ def recipe_file(tmp_path):
     return path
 
 
-def start(recipe_file, variable, program):
-    """`spikedistill train` in a process of its own."""
-    words = ["train", f"{recipe_file.name}:{variable}", "--runs", "parts"]
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words],
+@contextlib.contextmanager
+def started(recipe_file, variable, program):
+    """`spikedistill train` in a process of its own, which ends with this context."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "train", f"{recipe_file.name}:{variable}", "--runs", "parts"],
         cwd=recipe_file.parent,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def wait_for(path_pattern, folder, process, ready):
-    """Wait until the checkpoint is as it should be."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        for path in folder.glob(path_pattern):
-            saved = checkpoint.load(path)
-            if ready(saved["epoch"], saved["step"]):
-                return path
-        time.sleep(0.005)
-    raise AssertionError(f"The training did not get there: {process.communicate()}")
+@contextlib.contextmanager
+def held(recipe_file, variable):
+    """A process that waits in the fourth step of the second epoch, with all before it saved, until `hold` is gone."""
+    hold = recipe_file.parent / "hold"
+    hold.touch()
+    with started(recipe_file, variable, HELD) as process:
+        deadline = time.monotonic() + 100
+        while saved_at(recipe_file.parent, variable) != (1, 4):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process, hold
+
+
+def saved_at(folder, variable):
+    """Epoch and step of the checkpoint, if there is one."""
+    for path in folder.glob(f"parts/{variable}-*/checkpoint.safetensors"):
+        saved = checkpoint.load(path)
+        return saved["epoch"], saved["step"]
+    return None
 
 
 def compare(recipe_file, variable):
@@ -374,53 +394,52 @@ def compare(recipe_file, variable):
 @pytest.mark.slow
 def test_kill_9_in_the_middle_of_an_epoch(recipe_file, command):
     """From outside, of the real command, with teacher, AdamW, moving average, augmentation and clipping."""
-    process = start(recipe_file, "taught", SLOWLY)
-    path = wait_for("parts/taught-*/checkpoint.safetensors", recipe_file.parent, process, lambda *at: at >= (1, 3))
-    process.kill()
-    process.communicate()
+    with held(recipe_file, "taught") as (process, hold):
+        process.kill()
+        process.communicate()
+        hold.unlink()
     assert process.returncode == -signal.SIGKILL
-    saved = checkpoint.load(path)
-    assert (saved["epoch"], saved["step"]) >= (1, 3)
-    assert not (path.parent / "metrics.json").exists()
+    assert not list(recipe_file.parent.glob("parts/taught-*/metrics.json"))
     resumed = command("train", f"{recipe_file.name}:taught", "--runs", "parts")
     assert resumed.returncode == 0, resumed.stderr
-    assert f"taught: step {10 + saved['step']} of 20" in resumed.stderr
+    assert "taught: step 14 of 20" in resumed.stderr
     compare(recipe_file, "taught")
 
 
 @pytest.mark.slow
 def test_kill_9_in_the_middle_of_saving(recipe_file):
-    process = start(recipe_file, "sgd", KILLED_WHILE_SAVING)
-    process.communicate(timeout=100)
+    with started(recipe_file, "sgd", KILLED_WHILE_SAVING) as process:
+        process.communicate(timeout=100)
     assert process.returncode == -signal.SIGKILL
     (folder,) = (recipe_file.parent / "parts").iterdir()
     assert len(list(folder.glob(".checkpoint.safetensors.*.partial"))) == 1
-    saved = checkpoint.load(folder / "checkpoint.safetensors")
-    assert (saved["epoch"], saved["step"]) == (1, 2)
+    assert saved_at(recipe_file.parent, "sgd") == (1, 2)
     compare(recipe_file, "sgd")
     assert not list(folder.glob(".checkpoint.safetensors.*.partial"))
 
 
 def test_ctrl_c_of_the_command(recipe_file):
-    process = start(recipe_file, "sgd", SLOWLY)
-    wait_for("parts/*/checkpoint.safetensors", recipe_file.parent, process, lambda *at: at >= (0, 3))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert out == ""
-    assert err.splitlines()[-1].endswith("the state is saved. A run goes on from what is saved with the same command.")
+    with held(recipe_file, "sgd") as (process, hold):
+        process.send_signal(signal.SIGINT)
+        hold.unlink()
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == (
+        "spikedistill: Stopped at epoch 2, step 5; the state is saved. "
+        "A run goes on from what is saved with the same command."
+    )
     assert "Traceback" not in err
     compare(recipe_file, "sgd")
 
 
 def test_a_full_disk_under_the_command(recipe_file):
-    process = start(recipe_file, "sgd", DISK_FULL)
-    _, err = process.communicate(timeout=60)
+    with started(recipe_file, "sgd", DISK_FULL) as process:
+        _, err = process.communicate(timeout=100)
     assert process.returncode == 1
     last = err.splitlines()[-1]
     assert last.startswith("spikedistill: error: parts/sgd-")
     assert "checkpoint.safetensors cannot be written: File too large. What was saved before stands." in last
     assert "Traceback" not in err
-    (folder,) = (recipe_file.parent / "parts").iterdir()
-    assert (checkpoint.load(folder / "checkpoint.safetensors")["step"], list(folder.glob(".*.partial"))) == (2, [])
+    assert saved_at(recipe_file.parent, "sgd") == (1, 2)
+    assert not list(recipe_file.parent.glob("parts/*/.*.partial"))
     compare(recipe_file, "sgd")

@@ -46,6 +46,15 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}. `{self.prog} --help` shows what is allowed.")
 
+    def parse(self, words: list[str]) -> argparse.Namespace:
+        """Raises InputError, with the nearest option for one that is not known."""
+        known, unknown = self.parse_known_args(words)
+        if unknown:
+            given = unknown[0].partition("=")[0]
+            hint = nearest(given, self._option_string_actions)
+            raise InputError(f"Unknown option {given!r}.{hint} `{self.prog} --help` lists all.")
+        return known
+
 
 def _dispatch(words: list[str]) -> int:
     parser = _Parser(
@@ -59,7 +68,7 @@ def _dispatch(words: list[str]) -> int:
     parser.epilog = f"commands:\n{lines}\n`spikedistill COMMAND --help` says more."
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     if not words or words[0].startswith("-"):
-        parser.parse_args(words)
+        parser.parse(words)
         parser.print_help()
         return 0
     name, *rest = words
@@ -72,7 +81,8 @@ def train(words: list[str]) -> int:
     """Train a recipe, or resume it; prints the run's folder last."""
     parser = _Parser(
         prog="spikedistill train",
-        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--runs DIR] [--device NAME] [--import FILE]",
+        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--runs DIR] [--device NAME] "
+        "[--import FILE.py]",
         description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
         "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
         epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
@@ -116,7 +126,7 @@ def evaluate(words: list[str]) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     parser.add_argument("--json", action="store_true", help="print JSON")
     _add_import(parser)
-    given = parser.parse_args(words)
+    given = parser.parse(words)
 
     from spikedistill import runs
     from spikedistill.evaluate.run import evaluate as evaluate_run
@@ -135,7 +145,7 @@ def list_(words: list[str]) -> int:
     """Recipes, methods, models with parameters and MACs, neurons, data sets."""
     parser = _Parser(prog="spikedistill list", description=list_.__doc__, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args(words)
+    given = parser.parse(words)
 
     from spikedistill import listing
 
@@ -151,7 +161,7 @@ def cite(words: list[str]) -> int:
     """BibTeX of a recipe or a method."""
     parser = _Parser(prog="spikedistill cite", description=cite.__doc__, allow_abbrev=False)
     parser.add_argument("name", help="a recipe or a method, as `spikedistill list` names them")
-    given = parser.parse_args(words)
+    given = parser.parse(words)
 
     from spikedistill import citations
 

@@ -1,6 +1,7 @@
 """Parameters and operations of a network, counted as the papers count them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ class Size:
     """
 
 
+@torch.no_grad()
 def size(model: Model, shape: Shape, classes: int = 10) -> Size:
     """Count on shapes alone; nothing is computed."""
     with torch.device("meta"):
@@ -32,7 +34,7 @@ def size(model: Model, shape: Shape, classes: int = 10) -> Size:
         image = torch.empty(1, *shape)
     macs = normed = 0
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         nonlocal macs, normed
         if isinstance(module, nn.Conv2d | nn.Linear):
             macs += output.numel() * module.weight[0].numel()

@@ -1,0 +1,128 @@
+"""Sizes against the papers, and what every network of the folder promises."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spikedistill.errors import InputError
+from spikedistill.models import MLP, WRN, ConvNet, Model, Network, ResNet, models
+from spikedistill.models.size import size
+from spikedistill.neurons import IF, LIF, GradedReLU, Neuron, ReLU
+
+SMALL = [ConvNet((4, 4), (8,)), MLP((12, 8)), MLP((6,), "neuron"), ResNet(18, width=2), WRN(10, 1)]
+SHAPE = (2, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "parameters", "operations"),
+    [
+        (ConvNet(), (1, 28, 28), "7.39", None),
+        (ResNet(18), (3, 32, 32), "11.17", "557.88"),
+        (ResNet(18), (1, 28, 28), "11.17", "457.72"),
+        (WRN(28, 4), (3, 32, 32), "5.85", "849.33"),
+        (WRN(16, 2), (3, 32, 32), "0.69", None),
+    ],
+)
+def test_parameters_and_operations_are_the_published_ones(
+    model: Model, shape: tuple[int, int, int], parameters: str, operations: str | None
+) -> None:
+    counted = size(model, shape)
+    assert f"{counted.parameters / 1e6:.2f}" == parameters
+    if operations:
+        assert f"{counted.published_ops / 1e6:.2f}" == operations
+
+
+def test_the_mnist_network_has_the_papers_synapses() -> None:
+    network = ConvNet().build((1, 28, 28), 10, IF())
+    synapses = [m.weight.numel() for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert synapses == [1_152, 147_456, 7_225_344, 11_520]
+
+
+def test_macs_are_counted_by_hand() -> None:
+    """Two 3x3 convolutions at 8x8 and 4x4, then 16 -> 8 -> 10."""
+    counted = size(ConvNet((4, 4), (8,)), SHAPE)
+    assert counted.macs == 4 * 2 * 9 * 64 + 4 * 4 * 9 * 16 + 16 * 8 + 8 * 10
+    assert counted.published_ops == counted.macs + 4 * (4 * 64 + 4 * 16 + 8)
+
+
+def run(model: Model, neuron: Neuron, images: Tensor, steps: int | None) -> tuple[Network, Tensor]:
+    torch.manual_seed(0)
+    network = model.build(SHAPE, 5, neuron)
+    return network, network(images, steps)
+
+
+@pytest.mark.parametrize("model", SMALL, ids=str)
+class TestEveryNetwork:
+    def test_an_ann_has_one_step_and_an_snn_has_t(self, model: Model) -> None:
+        images = torch.randn(3, *SHAPE)
+        assert run(model, ReLU(), images, 6)[1].shape == (1, 3, 5)
+        assert run(model, IF(), images, 6)[1].shape == (6, 3, 5)
+
+    def test_frames_enter_as_they_are(self, model: Model) -> None:
+        assert run(model, LIF(), torch.randn(4, 3, *SHAPE), None)[1].shape == (4, 3, 5)
+
+    @pytest.mark.parametrize("neuron", [IF(), LIF(), GradedReLU()], ids=str)
+    def test_a_static_image_equals_its_copies_in_time(self, model: Model, neuron: Neuron) -> None:
+        """Direct coding passes the first synapse and norm once; in eval mode the statistics are the same too."""
+        images = torch.randn(3, *SHAPE)
+        network, _ = run(model, neuron, images, 4)
+        network.eval()
+        torch.testing.assert_close(network(images, 4), network(images.expand(4, *images.shape)))
+
+    def test_fewer_steps_are_the_beginning_of_more(self, model: Model) -> None:
+        images = torch.randn(3, *SHAPE)
+        network, _ = run(model, IF(), images, 4)
+        network.eval()
+        torch.testing.assert_close(network(images, 2), network(images, 5)[:2])
+
+    def test_nothing_is_left_over_from_a_pass(self, model: Model) -> None:
+        images = torch.randn(3, *SHAPE)
+        network, _ = run(model, IF(), images, 4)
+        network.eval()
+        first = network(images, 4)
+        network(torch.randn(3, *SHAPE), 3)
+        assert torch.equal(first, network(images, 4))
+
+    def test_every_parameter_gets_a_gradient(self, model: Model) -> None:
+        network, logits = run(model, LIF(), torch.randn(8, *SHAPE), 4)
+        logits.square().sum().backward()
+        assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+    def test_ann_and_snn_have_the_same_state(self, model: Model) -> None:
+        """One definition: a teacher's weights fit the student of its shape."""
+        ann, snn = model.build(SHAPE, 5, ReLU()), model.build(SHAPE, 5, IF())
+        snn.load_state_dict(ann.state_dict())
+
+    def test_its_stages_are_modules(self, model: Model) -> None:
+        network = model.build(SHAPE, 5, IF())
+        assert network.stages
+        assert set(network.stages) <= dict(network.named_modules()).keys()
+
+
+@pytest.mark.parametrize("model", SMALL, ids=str)
+def test_kernels_and_definitions_agree(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, logits = torch.randn(8, *SHAPE), {}
+    for mode in ("reference", "auto"):
+        monkeypatch.setenv("SPIKEDISTILL_KERNELS", mode)
+        logits[mode] = run(model, LIF(), images, 4)[1]
+    agree = torch.isclose(logits["reference"], logits["auto"], atol=1e-4).all(-1)
+    assert agree.float().mean() > 0.9  # a spike at the very threshold may fall to either side
+
+
+def test_models_of_the_folder_are_found() -> None:
+    assert models() == {"convnet": ConvNet, "mlp": MLP, "resnet": ResNet, "wrn": WRN}
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda: ResNet(20), "18, 34"),
+        (lambda: WRN(17), "10, 16, 22"),
+        (lambda: MLP((0,)), "positive"),
+        (lambda: ConvNet(()), "positive"),
+        (lambda: ConvNet((4, 4, 4, 4)).build((1, 8, 8), 10, IF()), "halved"),
+    ],
+)
+def test_impossible_sizes_are_refused(make: object, names: str) -> None:
+    with pytest.raises(InputError, match=names):
+        make()  # type: ignore[operator]
