@@ -18,9 +18,14 @@ from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
 from spikedistill.values import digest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Teacher:
     """Base of all ways to name a teacher; `spikedistill.teachers` loads them."""
+
+    cache: str = field(default="", metadata={"place": True})
+    """Folder in which the teacher's logits are stored and found; none where empty. Says where: not in the hash."""
+    views: int = 0
+    """Augmented views of each image that are stored: epoch e shows view e mod `views`; 0 for one per epoch, exact."""
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,9 @@ teacher = Recipe(
 scratch = replace(teacher, name="cifar10-scratch", model=WRN(16, 2), neuron=IF(detach_reset=True), steps=4)
 distilled = replace(scratch, name="cifar10-distilled", method=KDSNNResponse(), teacher=FromRecipe(teacher))
 
-teacher_short = replace(teacher, name="cifar10-teacher-short", epochs=3, schedule=Cosine(warmup_epochs=0.5))
-scratch_short = replace(scratch, name="cifar10-scratch-short", epochs=5, schedule=Cosine(warmup_epochs=0.5))
+_short = Cosine(warmup_epochs=0.5)
+teacher_short = replace(teacher, name="cifar10-teacher-short", epochs=3, schedule=_short)
+scratch_short = replace(scratch, name="cifar10-scratch-short", epochs=4, batch_size=64, schedule=_short)
 distilled_short = replace(
     scratch_short, name="cifar10-distilled-short", method=KDSNNResponse(), teacher=FromRecipe(teacher_short)
 )
