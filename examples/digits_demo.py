@@ -21,9 +21,9 @@ from spikedistill.recipes import digits
 
 ROWS = {
     "ANN teacher": digits.teacher,
-    "SNN from scratch": digits.scratch,
-    "SNN with KDSNN": digits.kdsnn,
-    "SNN with TSER": digits.tser,
+    "SNN scratch": digits.scratch,
+    "SNN KDSNN": digits.kdsnn,
+    "SNN TSER": digits.tser,
 }
 SEEDS = (0, 1, 2)
 

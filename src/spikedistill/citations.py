@@ -1,7 +1,11 @@
-"""BibTeX of methods and recipes, read from their files' `CITATION` without importing them."""
+"""BibTeX of methods and recipes, read from their files without importing them.
+
+A method's file has it as `CITATION`; a recipe's file names the methods that it cites as `CITES`.
+"""
 
 import ast
 from pathlib import Path
+from typing import Any
 
 from spikedistill import recipe_files
 from spikedistill.errors import pick
@@ -15,8 +19,12 @@ def bibtex(name: str) -> str:
     Raises:
         InputError: there is no method or recipe of that name.
     """
-    files = method_files() | {recipe: path for recipe, (path, _) in recipe_files.shipped().items()}
-    return _constant(pick("recipe or method", name, files), "CITATION")
+    cited = {method: (method,) for method in method_files()}
+    cited |= {recipe: _constant(path, "CITES") for recipe, (path, _) in recipe_files.shipped().items()}
+    entries = [
+        _constant(method_files()[method], "CITATION").strip() for method in pick("recipe or method", name, cited)
+    ]
+    return "\n\n".join(entries)
 
 
 def method_files() -> dict[str, Path]:
@@ -32,9 +40,13 @@ def method_files() -> dict[str, Path]:
     return named
 
 
-def _constant(path: Path, name: str) -> str:
-    """Return the string that a file assigns to `name` at its top level; empty if there is none."""
+def _constant(path: Path, name: str) -> Any:
+    """Return the literal that a file assigns to `name` at its top level.
+
+    Raises:
+        LookupError: it assigns none.
+    """
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
-            return str(ast.literal_eval(node.value)).strip()
-    return ""
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{path} has no {name}.")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from spikedistill.checks import check_above, check_at_least
 from spikedistill.errors import InputError
 
 
@@ -24,10 +25,8 @@ class Optimizer:
     """Of weights with two or more dimensions."""
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate must be above 0, not {self.learning_rate}.")
-        if not self.weight_decay >= 0:
-            raise InputError(f"weight_decay must be 0 or more, not {self.weight_decay}.")
+        check_above(self, "learning_rate")
+        check_at_least(self, "weight_decay")
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """Return torch's optimiser over the modules' parameters, at learning rate `learning_rate`."""
@@ -86,8 +85,7 @@ class Schedule:
     """The learning rate rises linearly, from nearly 0, over this many epochs first."""
 
     def __post_init__(self) -> None:
-        if not self.warmup_epochs >= 0:
-            raise InputError(f"warmup_epochs must be 0 or more, not {self.warmup_epochs}.")
+        check_at_least(self, "warmup_epochs")
 
     def factor(self, epoch: float, epochs: int) -> float:
         """Factor on the peak learning rate at `epoch`, a fraction between 0 and `epochs`."""
@@ -131,8 +129,7 @@ class Step(Schedule):
         super().__post_init__()
         if any(not 0 < milestone < 1 for milestone in self.milestones):
             raise InputError(f"milestones are shares of all epochs, between 0 and 1, not {self.milestones}.")
-        if not self.gamma > 0:
-            raise InputError(f"gamma must be above 0, not {self.gamma}.")
+        check_above(self, "gamma")
 
     def decay(self, epoch: float, epochs: int) -> float:
         """See the class."""

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spikedistill.checks import check_at_least
 from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError
 from spikedistill.methods import CrossEntropy
@@ -62,11 +63,8 @@ class Recipe:
     """For people, and the beginning of the folder's name; not in the hash."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be 1 or more, not {getattr(self, name)}.")
-        if not self.clip_norm >= 0:
-            raise InputError(f"clip_norm must be 0 or more, not {self.clip_norm}.")
+        check_at_least(self, "epochs", "steps", "batch_size", bound=1)
+        check_at_least(self, "clip_norm")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema must be in [0, 1), not {self.ema}.")
         if not 0 <= self.seed < 2**31:

@@ -25,11 +25,6 @@ def shipped() -> dict[str, tuple[Path, str]]:
     }
 
 
-def summary(path: Path) -> str:
-    """Return the first line of a recipe file's docstring."""
-    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-
-
 def load(name: str) -> "Recipe":
     """Return a recipe: a name of this library's, or `path/to/file.py`, or `path/to/file.py:variable`.
 

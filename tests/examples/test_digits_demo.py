@@ -30,6 +30,6 @@ def test_prints_a_row_for_each_network_and_a_column_for_each_step(
 
 def test_students_of_a_seed_share_its_teacher() -> None:
     demo = runpy.run_path(str(DEMO))
-    first, second = (demo["with_seed"](demo["ROWS"][name], 2).teacher for name in ("SNN with KDSNN", "SNN with TSER"))
+    first, second = (demo["with_seed"](demo["ROWS"][name], 2).teacher for name in ("SNN KDSNN", "SNN TSER"))
     assert first == second
     assert first.recipe.seed == 2

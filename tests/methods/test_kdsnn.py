@@ -40,5 +40,5 @@ def test_a_term_without_weight_is_left_out(draw):
 
 @pytest.mark.parametrize("wrong", [{"alpha": -0.5}, {"temperature": -1.0}])
 def test_refuses(wrong):
-    with pytest.raises(InputError, match=f"{next(iter(wrong))} of the method 'kdsnn'"):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} must"):
         KDSNNResponse(**wrong)

@@ -133,5 +133,5 @@ def test_a_term_without_weight_is_left_out(draw):
     ],
 )
 def test_refuses(wrong):
-    with pytest.raises(InputError, match=f"{next(iter(wrong))} of the method 'tser'"):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} must"):
         TSER(**wrong)

@@ -44,9 +44,9 @@ def test_a_term_without_weight_is_left_out(draw):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"alpha": 1.1}, "alpha of the method 'vanilla-kd' must be between 0 and 1, not 1.1"),
+        ({"alpha": 1.1}, "alpha must be between 0 and 1, not 1.1"),
         ({"alpha": float("nan")}, "not nan"),
-        ({"temperature": 0.0}, "temperature of the method 'vanilla-kd' must be above 0 and finite, not 0.0"),
+        ({"temperature": 0.0}, "temperature must be a finite number above 0, not 0.0"),
         ({"temperature": float("inf")}, "finite"),
     ],
 )
@@ -59,9 +59,9 @@ def test_refuses(wrong, message):
 @pytest.mark.parametrize(
     ("method", "field", "word", "message"),
     [
-        (VanillaKD(), "average", "logit", "must be one of logits, probabilities, not 'logit'. Did you mean 'logits'?"),
-        (VanillaKD(), "scale", "tau", "must be one of tau_squared, none, not 'tau'."),
-        (TSER(), "scale", "tau", "must be one of tau_squared, none, not 'tau'."),
+        (VanillaKD(), "average", "logit", "must be one of logits, probabilities, not 'logit' (VanillaKD). Did you mean 'logits'?"),
+        (VanillaKD(), "scale", "tau", "must be one of tau_squared, none, not 'tau'"),
+        (TSER(), "scale", "tau", "must be one of tau_squared, none, not 'tau'"),
     ],
 )
 def test_refuses_other_words(method, field, word, message):

@@ -74,7 +74,7 @@ BAD_TAU = [1.0, 0.5, -2.0, math.nan, math.inf]
     ],
 )
 def test_bad_numbers_are_refused_by_name(kind, field, bad):
-    with pytest.raises(InputError, match=rf"^{field} must be .*, not {bad}\.$"):
+    with pytest.raises(InputError, match=rf"^{field} must be .*, not {bad} \({kind.__name__}\)\.$"):
         kind(**{field: bad})
 
 

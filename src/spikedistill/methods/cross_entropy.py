@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from spikedistill.methods.checks import check_fractions
+from spikedistill.checks import check_share
 from spikedistill.methods.divergences import cross_entropy, mean_logits
 from spikedistill.methods.method import Losses, Method, Signals
 
@@ -38,7 +38,7 @@ class CrossEntropy(Method):
     """Share of the target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_fractions(self, "label_smoothing")
+        check_share(self, "label_smoothing")
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class."""

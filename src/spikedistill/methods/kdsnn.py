@@ -23,7 +23,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from spikedistill.methods.checks import check_fractions, check_positive
+from spikedistill.checks import check_above, check_share
 from spikedistill.methods.divergences import cross_entropy, mean_logits, soft_cross_entropy, target_logits
 from spikedistill.methods.method import Losses, Method, Signals
 
@@ -53,8 +53,8 @@ class KDSNNResponse(Method):
     """What logits are divided by before the softmax, above 0; above 1 in the paper."""
 
     def __post_init__(self) -> None:
-        check_fractions(self, "alpha")
-        check_positive(self, "temperature")
+        check_share(self, "alpha")
+        check_above(self, "temperature")
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
         """See the class."""

@@ -18,7 +18,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.methods.checks import check_finite, check_fractions
+from spikedistill.checks import check_finite, check_share
 from spikedistill.methods.divergences import cross_entropy, widened
 from spikedistill.methods.method import Losses, Method, Signals
 
@@ -54,7 +54,7 @@ class TET(Method):
     """phi: what the regulariser pulls every output towards; the paper takes the threshold."""
 
     def __post_init__(self) -> None:
-        check_fractions(self, "mse_weight")
+        check_share(self, "mse_weight")
         check_finite(self, "mse_target")
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002

@@ -34,7 +34,7 @@ from typing import ClassVar, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.methods.checks import check_choice, check_fractions, check_not_negative, check_positive
+from spikedistill.checks import check_above, check_at_least, check_choice, check_share
 from spikedistill.methods.divergences import cross_entropy, entropy, kl_divergence, mean_logits, target_logits
 from spikedistill.methods.method import Losses, Method, Signals
 
@@ -78,9 +78,9 @@ class TSER(Method):
     """Factor of the KL term: tau^2 (public code), or none (the paper's Eq. 8)."""
 
     def __post_init__(self) -> None:
-        check_fractions(self, "alpha", "separate_ce", "separate_kl")
-        check_positive(self, "temperature", "entropy_temperature")
-        check_not_negative(self, "entropy")
+        check_share(self, "alpha", "separate_ce", "separate_kl")
+        check_above(self, "temperature", "entropy_temperature")
+        check_at_least(self, "entropy")
         check_choice(self, "scale", get_args(Scale))
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:

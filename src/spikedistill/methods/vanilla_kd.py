@@ -23,7 +23,7 @@ from typing import ClassVar, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.methods.checks import check_choice, check_fractions, check_positive
+from spikedistill.checks import check_above, check_choice, check_share
 from spikedistill.methods.divergences import (
     cross_entropy,
     kl_divergence,
@@ -72,8 +72,8 @@ class VanillaKD(Method):
     """Factor of the KL term: tau^2 (Hinton et al., public code), or none (the paper's Eq. 7)."""
 
     def __post_init__(self) -> None:
-        check_fractions(self, "alpha")
-        check_positive(self, "temperature")
+        check_share(self, "alpha")
+        check_above(self, "temperature")
         check_choice(self, "average", get_args(Average))
         check_choice(self, "scale", get_args(Scale))
 

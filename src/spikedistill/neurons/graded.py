@@ -5,14 +5,13 @@ no surrogate is needed. The paper leaves the decay open; its other constants equ
 `decay`), whose value is the default here.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from spikedistill.neurons.checks import check_above, check_between
+from spikedistill.checks import check_above, check_at_least, check_share
 from spikedistill.neurons.neuron import StepNeuron
 
 
@@ -31,9 +30,9 @@ class GradedReLU(StepNeuron):
     """tau_p of Eq. (5); above the threshold, a spike turns the excitation negative: the refractory period."""
 
     def __post_init__(self) -> None:
-        check_between("decay", self.decay, 0.0, 1.0)
-        check_above("threshold", self.threshold, 0.0)
-        check_between("penalty", self.penalty, 0.0, math.inf)
+        check_share(self, "decay")
+        check_above(self, "threshold")
+        check_at_least(self, "penalty")
 
     def step(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Eq. (2)-(5); v is the inner excitation."""

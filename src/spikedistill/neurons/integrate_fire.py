@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spikedistill.neurons.checks import check_above, check_finite
+from spikedistill.checks import check_above, check_finite
 from spikedistill.neurons.neuron import Neuron, StepNeuron
 from spikedistill.neurons.surrogate import Sigmoid, Surrogate, fire
 
@@ -33,8 +33,9 @@ class IF(StepNeuron):
     """Derivative of the spike with respect to h - threshold."""
 
     def __post_init__(self) -> None:
-        check_finite("reset", self.rest())
-        check_above("threshold", self.threshold, self.rest(), "the potential at rest, ")
+        if self.reset is not None:
+            check_finite(self, "reset")
+        check_above(self, "threshold", bound=self.rest(), what="the potential at rest, ")
 
     def rest(self) -> float:
         """The reset potential; 0 for soft reset."""
@@ -68,7 +69,7 @@ class LIF(IF):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_above("tau", self.tau, 1.0)
+        check_above(self, "tau", bound=1.0)
 
     def charge(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
         """Potential before firing."""
@@ -89,7 +90,7 @@ class PLIF(IF):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_above("init_tau", self.init_tau, 1.0)
+        check_above(self, "init_tau", bound=1.0)
 
     def learned(self) -> dict[str, float]:
         """Give w = -log(tau - 1)."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikedistill.neurons.checks import check_above
+from spikedistill.checks import check_above
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Surrogate:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            check_above(field.name, getattr(self, field.name), 0.0)
+            check_above(self, field.name)
 
     def gradient(self, x: Tensor) -> Tensor:
         """Derivative to use at x (any shape), the potential's distance from the threshold."""

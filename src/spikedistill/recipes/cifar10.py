@@ -15,15 +15,7 @@ from spikedistill.neurons import IF, ReLU
 from spikedistill.optim import SGD, Cosine
 from spikedistill.recipe import FromRecipe, Recipe
 
-CITATION = r"""
-@inproceedings{xu2023constructing,
-  title     = {Constructing Deep Spiking Neural Networks from Artificial Neural Networks with Knowledge Distillation},
-  author    = {Xu, Qi and Li, Yaxin and Shen, Jiangrong and Liu, Jian K. and Tang, Huajin and Pan, Gang},
-  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  pages     = {7886--7895},
-  year      = {2023}
-}
-"""
+CITES = ("kdsnn",)
 
 teacher = Recipe(
     name="cifar10-teacher",

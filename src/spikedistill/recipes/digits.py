@@ -14,22 +14,7 @@ from spikedistill.neurons import IF, ReLU
 from spikedistill.optim import Adam
 from spikedistill.recipe import FromRecipe, Recipe
 
-CITATION = r"""
-@inproceedings{xu2023constructing,
-  title     = {Constructing Deep Spiking Neural Networks from Artificial Neural Networks with Knowledge Distillation},
-  author    = {Xu, Qi and Li, Yaxin and Shen, Jiangrong and Liu, Jian K. and Tang, Huajin and Pan, Gang},
-  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  pages     = {7886--7895},
-  year      = {2023}
-}
-@inproceedings{yu2025temporal,
-  title     = {Temporal Separation with Entropy Regularization for Knowledge Distillation in Spiking Neural Networks},
-  author    = {Yu, Kairong and Yu, Chengting and Zhang, Tianqing and Zhao, Xiaochen and Yang, Shu and Wang, Hongwei
-               and Zhang, Qiang and Xu, Qi},
-  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  year      = {2025}
-}
-"""
+CITES = ("kdsnn", "tser")
 
 teacher = Recipe(
     name="digits-teacher",

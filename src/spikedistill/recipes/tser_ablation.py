@@ -14,15 +14,7 @@ from spikedistill.neurons import LIF, ReLU
 from spikedistill.optim import SGD
 from spikedistill.recipe import FromRecipe, Recipe
 
-CITATION = r"""
-@inproceedings{yu2025temporal,
-  title     = {Temporal Separation with Entropy Regularization for Knowledge Distillation in Spiking Neural Networks},
-  author    = {Yu, Kairong and Yu, Chengting and Zhang, Tianqing and Zhao, Xiaochen and Yang, Shu and Wang, Hongwei
-               and Zhang, Qiang and Xu, Qi},
-  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  year      = {2025}
-}
-"""
+CITES = ("tser",)
 
 teacher = Recipe(
     name="tser-ablation-teacher",

@@ -1,0 +1,68 @@
+"""One measurement in a process of its own: `python -m benchmarks.child ROW CONTENDER` prints one JSON line."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.contenders import CONTENDERS, KERNELS, Contender
+from benchmarks.rows import ROWS
+from benchmarks.tasks import Task
+
+FIRST_STEPS = 3
+"""Steps before the clock starts; memory is measured over them."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Parse, prepare the environment, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.child", description=__doc__)
+    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("contender", choices=CONTENDERS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args(words)
+    contender = CONTENDERS[options.contender]
+    prepare(contender, options.threads)
+    task = ROWS[options.row].task
+    task = task.quick() if options.quick else task
+    print(json.dumps(measure(task, contender, options.device, options.seconds, 1 if options.quick else 5)))
+
+
+def prepare(contender: Contender, threads: int) -> None:
+    """Set what must be set before torch is imported.
+
+    Threads that wait at a barrier sleep instead of spinning: on a machine that does something else too, a spinning
+    barrier costs milliseconds.
+    """
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ[KERNELS] = contender.kernels
+
+
+def measure(task: Task, contender: Contender, device_name: str, seconds: float, at_least: int) -> dict[str, Any]:
+    """Everything about one contender at one task."""
+    import torch
+
+    from benchmarks.measure import bytes_saved, first_steps, seconds_per_step
+    from benchmarks.ours import neuron_steps
+
+    device = torch.device(device_name)
+    counted = neuron_steps(task)
+    work = contender.builder()(task, device)
+    peak = first_steps(work, device, FIRST_STEPS)
+    return {
+        "seconds": seconds_per_step(work, device, seconds, at_least),
+        "peak_bytes": peak,
+        "saved_bytes": bytes_saved(work),
+        "neuron_steps": counted,
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The rows of the tables: each a task and those who do it. `GROUPS` are the names of the command line."""
+
+from dataclasses import dataclass
+
+from benchmarks.tasks import Distillation, Inference, Net, NeuronLayer, NormNeuronLayer, Pipeline, Task, Training
+
+MNIST_2CONV = Net(
+    "convnet",
+    (1, 28, 28),
+    sizes=(("channels", (128, 128)), ("hidden", (1152,))),
+    tiny=(("channels", (4, 4)), ("hidden", (8,))),
+)
+WRN16_2 = Net("wrn", (3, 32, 32), sizes=(("depth", 16), ("widen", 2)), tiny=(("depth", 10), ("widen", 1)))
+RESNET18 = Net("resnet", (3, 32, 32), sizes=(("width", 64),), tiny=(("width", 4),))
+MLP = Net("mlp", (1, 28, 28), sizes=(("hidden", (100,)),), tiny=(("hidden", (6,)),))
+NETS = {"mnist-2conv": MNIST_2CONV, "wrn16-2": WRN16_2, "resnet-18": RESNET18, "mlp": MLP}
+
+OURS = ("ours-bf16", "ours-fp32", "ours-reference")
+PEERS = ("spikingjelly-best", "spikingjelly-amp", "spikingjelly-tutorial", "snntorch", "norse", "sinabs")
+NETWORK = (*OURS, *PEERS, "ann", "convolutions")
+LAYER = (*OURS, *PEERS, "copy")
+SHORT = ("ours-bf16", "ours-fp32", "spikingjelly-best", "spikingjelly-tutorial", "ann", "convolutions")
+SOURCES = ("stored", "teacher", "alone")
+DISTILLATION = tuple(f"ours-{dtype}-{source}" for dtype in ("bf16", "fp32") for source in SOURCES)
+PIPELINE = ("pipeline-and-model", "model-alone", "pipeline-alone")
+STEPS = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A task, its contenders in the order of their turns, and the first of them is what all others are compared to."""
+
+    name: str
+    task: Task
+    contenders: tuple[str, ...]
+
+    @property
+    def base(self) -> str:
+        """The contender that ratios are formed with."""
+        return self.contenders[0]
+
+
+LAYERS = (
+    Row("neuron", NeuronLayer(32, 4, (64, 32, 32)), LAYER),
+    Row("norm-neuron", NormNeuronLayer(32, 4, (64, 32, 32)), LAYER),
+)
+TRAINING = (
+    Row("train-mnist-2conv", Training(64, 4, MNIST_2CONV), NETWORK),
+    Row("train-wrn16-2", Training(32, 4, WRN16_2), NETWORK),
+    Row("train-resnet-18", Training(16, 4, RESNET18), NETWORK),
+)
+LONG = (Row("train-mlp-T128", Training(128, 128, MLP), (*OURS, *PEERS, "ann")),)
+INFERENCE = tuple(
+    Row(f"infer-{name}-B{batch}", Inference(batch, 4, NETS[name]), NETWORK)
+    for name in ("mnist-2conv", "wrn16-2", "resnet-18")
+    for batch in (64, 1)
+)
+OVER_STEPS = tuple(Row(f"train-wrn16-2-T{steps}", Training(8, steps, WRN16_2), SHORT) for steps in STEPS)
+TEACHERS = (
+    Row("distil-wrn16-2", Distillation(32, 4, WRN16_2, RESNET18), (*DISTILLATION, "spikingjelly-best-teacher")),
+)
+DATA = (Row("data-pipeline", Pipeline(32, 4, WRN16_2), PIPELINE),)
+
+GROUPS: dict[str, tuple[Row, ...]] = {
+    "layers": LAYERS,
+    "training": TRAINING,
+    "long": LONG,
+    "inference": INFERENCE,
+    "over-steps": OVER_STEPS,
+    "distillation": TEACHERS,
+    "data": DATA,
+}
+ALL = tuple(row for rows in GROUPS.values() for row in rows)
+ROWS = {row.name: row for row in ALL}
+
+
+def find(name: str) -> tuple[Row, ...]:
+    """The rows of this name: a row's own, a group's, or `all`.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if name == "all":
+        return ALL
+    return GROUPS[name] if name in GROUPS else (ROWS[name],)
