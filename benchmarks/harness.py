@@ -75,6 +75,15 @@ def run_child(row: str, contender: str, settings: Settings) -> dict[str, Any] | 
     except subprocess.TimeoutExpired:
         return f"failed: no answer in {TIMEOUT:.0f} s"
     if done.returncode != 0:
-        return f"failed: {(done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]}"
+        return explain(contender, done)
     said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return said
+
+
+def explain(contender: str, done: subprocess.CompletedProcess[str]) -> str:
+    """Why a process failed; a peer that lacks a package of its own is as good as not installed."""
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    lacking = (
+        last.startswith(("ModuleNotFoundError", "ImportError")) and CONTENDERS[contender].package != "spikedistill"
+    )
+    return f"not installed ({last})" if lacking else f"failed: {last}"

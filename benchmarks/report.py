@@ -6,6 +6,7 @@ from typing import Any
 HEADER = (
     "contender",
     "ms",
+    "per second",
     "time / base",
     "peak MiB",
     "peak / base",
@@ -33,6 +34,7 @@ def cells(line: Mapping[str, Any]) -> list[str]:
     return [
         line["contender"],
         line["ms"],
+        line["per_second"],
         _with_spread(line, "time_ratio"),
         line.get("peak_mib", ""),
         _with_spread(line, "peak_ratio"),

@@ -22,7 +22,7 @@ class Work:
     forward: Callable[[], Tensor] | None = None
     """Forward pass up to the tensor whose backward pass `step` does; None where there is no backward pass."""
     resident: tuple[Tensor, ...] = ()
-    """Weights and inputs: kept for the backward pass at no cost, since they are there anyway."""
+    """Weights, images and labels: kept for the backward pass at no cost, since they are there anyway."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,10 @@ def inference(task: Inference, side: Side, device: torch.device) -> Work:
 
 @work.register
 def layer(task: Layer, side: Side, device: torch.device) -> Work:
-    """Spikes of random currents, and the gradient of the currents (and of the norm)."""
+    """Spikes of random currents, and the gradient of the currents (and of the norm).
+
+    The currents are not resident: in a network they are a convolution's output, gone unless the layer keeps them.
+    """
     torch.manual_seed(0)
     module = side.layer(task).to(device).train()
     dtype = torch.bfloat16 if side.bf16 else torch.float32
@@ -168,4 +171,4 @@ def layer(task: Layer, side: Side, device: torch.device) -> Work:
         module.zero_grad(set_to_none=True)
         forward().backward(grad)
 
-    return Work(step, forward, (currents, grad, *module.parameters(), *module.buffers()))
+    return Work(step, forward, (grad, *module.parameters(), *module.buffers()))

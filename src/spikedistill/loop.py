@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from spikedistill.precision import autocast, channels_last
 from spikedistill.progress import Reporter
 from spikedistill.recipe import Recipe
 from spikedistill.taps import attach
+from spikedistill.teacher_cache import StoredView, TeacherCache, shown
 from spikedistill.teachers import LoadedTeacher, pin
 from spikedistill.training_state import TrainingState, moving_average
 
@@ -42,6 +43,10 @@ class Task:
     """The checkpoint is kept here."""
     on_epoch: Callable[[TrainingState], None]
     """Called when an epoch is evaluated and before it is saved."""
+    cache: TeacherCache | None = None
+    """The teacher's stored outputs, if the recipe asks for them."""
+    stored: StoredView | None = None
+    """Those of the current epoch."""
 
     @property
     def checkpoint(self) -> Path:
@@ -140,7 +145,10 @@ def train_epoch(
         state.sums, state.epoch_seconds = {}, 0.0
     unchecked: list[Losses] = []
     clock = last_save = time.monotonic()
-    for batch in batches.epoch(state.epoch, state.step):
+    view = task.recipe.view(state.epoch)
+    if task.cache is not None:
+        task = replace(task, stored=task.cache.view(view, stopping, report))
+    for batch in shown(batches, state.epoch, view, state.step):
         set_rate(task.recipe, state, len(batches))
         unchecked.append(train_step(task, state, taps, batch))
         state.step += 1
@@ -165,7 +173,7 @@ def train_epoch(
 def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch: Batch) -> Losses:
     """One step of the optimiser; adds to the state's sums and returns the loss terms, detached, without waiting."""
     recipe = task.recipe
-    teacher = task.teacher.signals(batch.images, task.bf16) if task.teacher else None
+    teacher = ask(task, batch)
     x = normalise(batch.images, recipe.data.mean, recipe.data.std)
     with autocast(task.device, task.bf16):
         logits = state.student(x, recipe.steps).float()
@@ -183,6 +191,13 @@ def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch:
     for name, value in (detached | {"right": right}).items():
         state.sums[name] = state.sums[name] + value if name in state.sums else value
     return detached
+
+
+def ask(task: Task, batch: Batch) -> Signals | None:
+    """Return what the teacher says of a batch, or has said."""
+    if task.stored is not None:
+        return task.stored.signals(batch.index)
+    return task.teacher.signals(batch.images, task.bf16) if task.teacher else None
 
 
 def set_rate(recipe: Recipe, state: TrainingState, steps_per_epoch: int) -> None:

@@ -26,7 +26,11 @@ class Teacher:
     cache: str = field(default="", metadata={"place": True})
     """Folder in which the teacher's logits are stored and found; none where empty. Says where: not in the hash."""
     views: int = 0
-    """Augmented views of each image that are stored: epoch e shows view e mod `views`; 0 for one per epoch, exact."""
+    """Augmented views of each image that are stored: epoch e shows view e mod `views`. 0 for one per epoch, which is
+    exact; fewer are an approximation, and need a `cache`."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, "views")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ class Recipe:
         """T of the network that this recipe trains."""
         return self.steps if self.neuron.spiking else 1
 
+    def view(self, epoch: int) -> int:
+        """Return which augmentation of the training images an epoch shows."""
+        views = self.teacher.views if self.teacher else 0
+        return epoch % views if views else epoch
+
     @property
     def hash(self) -> str:
         """First digits of the digest, which end the name of the run's folder."""
@@ -117,5 +126,6 @@ class FromModule(Teacher):
     """SHA-256 of its weights; filled in when the run starts, and checked from then on."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if any(not std > 0 for std in self.std or ()):
             raise InputError(f"A teacher's std must be above 0, not {self.std}.")

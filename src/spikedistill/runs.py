@@ -13,12 +13,14 @@ from spikedistill.data.batches import Batches
 from spikedistill.data.dataset import Split, Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
+from spikedistill.methods.method import Method
 from spikedistill.precision import pick_device, resolve_precision
 from spikedistill.progress import Reporter
 from spikedistill.provenance import versions
-from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe
+from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
 from spikedistill.run_folder import Run, alone, begin, open_run, write_json
 from spikedistill.taps import attach
+from spikedistill.teacher_cache import open_cache
 from spikedistill.teachers import LoadedTeacher, check_answers, freeze, import_module_teacher, pin
 from spikedistill.training_state import TrainingState
 from spikedistill.values import from_json, to_json
@@ -66,6 +68,8 @@ def check(recipe: Recipe) -> Recipe:
         raise InputError(f"The method {method.name} needs a teacher, and the recipe names none.")
     if recipe.teacher is not None and not method.needs_teacher:
         raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
+    if recipe.teacher is not None:
+        check_cache(method, recipe.teacher)
     if isinstance(recipe.teacher, FromRecipe):
         theirs, ours = recipe.teacher.recipe.data, recipe.data
         if theirs.classes != ours.classes:
@@ -76,6 +80,20 @@ def check(recipe: Recipe) -> Recipe:
     return recipe
 
 
+def check_cache(method: Method, teacher: Teacher) -> None:
+    """Raise InputError where stored outputs are asked for that cannot be."""
+    if teacher.cache and method.teacher_taps:
+        raise InputError(
+            f"The method {method.name} reads activations of its teacher ({', '.join(method.teacher_taps)}), and "
+            "--teacher.cache stores logits alone. Leave the cache out."
+        )
+    if teacher.views and not teacher.cache:
+        raise InputError(
+            f"--teacher.views {teacher.views} is the number of views that are stored, and no folder is named for them. "
+            "Name one with --teacher.cache DIR, or leave views at 0."
+        )
+
+
 def resolve(recipe: Recipe, device: torch.device) -> tuple[Recipe, LoadedTeacher | None]:
     """Return the recipe with everything said that depends on the machine or on files.
 
@@ -84,7 +102,7 @@ def resolve(recipe: Recipe, device: torch.device) -> tuple[Recipe, LoadedTeacher
     recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
     asked, taps = recipe.teacher, recipe.method.teacher_taps
     if isinstance(asked, FromRecipe):
-        return replace(recipe, teacher=FromRecipe(resolve(check(asked.recipe), device)[0])), None
+        return replace(recipe, teacher=replace(asked, recipe=resolve(check(asked.recipe), device)[0])), None
     if isinstance(asked, FromModule):
         teacher = import_module_teacher(asked, taps, recipe.data, device)
         named = pin(asked.weights_digest, teacher.weights_digest, f"The teacher {asked.target}")
@@ -113,12 +131,13 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
         teacher = teacher_of_run(taught, recipe.method.teacher_taps, device)
     if teacher is not None:
         check_answers(teacher, splits.train, recipe.data.classes, recipe.precision == "bf16")
+    cache = open_cache(recipe, splits.train, teacher) if teacher is not None else None
 
     def write_log(state: TrainingState) -> None:
         lines = "".join(json.dumps(record) + "\n" for record in state.records)
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
-    task = loop.Task(recipe, splits, teacher, device, run.folder, write_log)
+    task = loop.Task(recipe, splits, teacher, device, run.folder, write_log, cache)
     state = loop.train(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.bf16)
     checkpoint.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))

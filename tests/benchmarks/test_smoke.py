@@ -1,0 +1,43 @@
+"""Two rows from the command line to the file, with a process for every contender; no times are asserted."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.results import COLUMNS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_two_rows_end_to_end(tmp_path):
+    path = tmp_path / "results.csv"
+    command = [sys.executable, "-m", "benchmarks", "norm-neuron", "train-wrn16-2", "--quick", "--threads", "1"]
+    command += ["--only", "ours-bf16,convolutions,spikingjelly-best", "--csv", str(path)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        lines = list(reader)
+    assert tuple(reader.fieldnames or ()) == COLUMNS
+    pairs = [(line["row"], line["contender"]) for line in lines]
+    assert pairs == [
+        *[("norm-neuron", name) for name in ("ours-bf16", "spikingjelly-best")],
+        *[("train-wrn16-2", name) for name in ("ours-bf16", "spikingjelly-best", "convolutions")],
+    ]
+    for line in lines:
+        assert line["note"] == ""
+        assert line["quick"] == "1"
+        assert float(line["ms"]) > 0
+        assert line["threads"] == "1"
+    for base in (lines[0], lines[2]):
+        assert base["contender"] == base["base"]
+        assert float(base["time_ratio"]) == 1.0
+        assert float(base["saved_bytes_per_neuron_step"]) > 0
+    assert float(lines[3]["saved_ratio"]) > 1.0
+    assert "QUICK" in done.stdout
