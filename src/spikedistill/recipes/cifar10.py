@@ -31,7 +31,7 @@ distilled = replace(scratch, name="cifar10-distilled", method=KDSNNResponse(), t
 
 _short = Cosine(warmup_epochs=0.5)
 teacher_short = replace(teacher, name="cifar10-teacher-short", epochs=3, schedule=_short)
-scratch_short = replace(scratch, name="cifar10-scratch-short", epochs=4, batch_size=64, schedule=_short)
+scratch_short = replace(scratch, name="cifar10-scratch-short", epochs=3, batch_size=64, schedule=_short)
 distilled_short = replace(
     scratch_short, name="cifar10-distilled-short", method=KDSNNResponse(), teacher=FromRecipe(teacher_short)
 )
