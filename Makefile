@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test lint types check bench clean
 
 demo: .venv.ready
 	$(BIN)/python examples/digits_demo.py
@@ -19,6 +19,10 @@ types: .venv.ready
 	$(BIN)/mypy
 
 check: lint types test
+
+# Ours and the peers, interleaved: an hour or two on a quiet machine. `python -m benchmarks list` names the parts.
+bench: .venv.ready
+	$(BIN)/python -m benchmarks all
 
 # torch first and alone: the constraint then holds for everything after it, and no package brings another build.
 .venv.ready: pyproject.toml constraints.txt tests/oracles.txt

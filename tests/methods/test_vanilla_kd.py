@@ -59,7 +59,12 @@ def test_refuses(wrong, message):
 @pytest.mark.parametrize(
     ("method", "field", "word", "message"),
     [
-        (VanillaKD(), "average", "logit", "must be one of logits, probabilities, not 'logit' (VanillaKD). Did you mean 'logits'?"),
+        (
+            VanillaKD(),
+            "average",
+            "logit",
+            "must be one of logits, probabilities, not 'logit' (VanillaKD). Did you mean 'logits'?",
+        ),
         (VanillaKD(), "scale", "tau", "must be one of tau_squared, none, not 'tau'"),
         (TSER(), "scale", "tau", "must be one of tau_squared, none, not 'tau'"),
     ],
