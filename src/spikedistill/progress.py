@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -83,8 +84,10 @@ class Live(Reporter):
 
     def begin(self, label: str, done: int, total: int) -> None:
         """See `Reporter`."""
-        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, TextColumn("{task.fields[numbers]}"), console=self.console, transient=True)
+        shrinks = Column(ratio=1, no_wrap=True)  # on a narrow terminal the numbers are cut, not bar and time
+        columns = (TextColumn("{task.description}"), BarColumn(12), MofNCompleteColumn(), TimeRemainingColumn())
+        numbers = TextColumn("{task.fields[numbers]}", table_column=shrinks)
+        self.progress = Progress(*columns, numbers, console=self.console, transient=True, expand=True)
         self.task = self.progress.add_task(label, total=total, completed=done, numbers="")
         self.progress.start()
 
