@@ -38,8 +38,7 @@ def main(root: Path) -> None:
     target = Path(__file__).with_name("digits.svg")
     figure.savefig(target, metadata={"Date": None})
     target.write_text(re.sub(r"[ \t]+$", "", target.read_text(), flags=re.MULTILINE))
-    figure.savefig("/tmp/digits.png", dpi=110) if "--png" in sys.argv else None
 
 
 if __name__ == "__main__":
-    main(Path(next((word for word in sys.argv[1:] if not word.startswith("--")), "runs")))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import spikedistill
-from spikedistill import checkpoint, loop, runs
+from spikedistill import checkpoint, loop, recipe_files, runs
 from spikedistill.data.augment import normalise
 from spikedistill.errors import InputError
 from spikedistill.models import MLP, ConvNet
@@ -236,3 +236,12 @@ def test_importing_the_library_is_light(command):
     code = "import sys, spikedistill; assert not {'torch', 'numpy', 'rich'} & set(sys.modules); spikedistill.Recipe"
     done = command("-c", code, program=())
     assert done.returncode == 0, done.stderr
+
+
+def test_the_data_folder_of_a_student_is_its_teachers_too():
+    """`--data.root` names a folder of this machine; a teacher's recipe that names none is looked for there as well."""
+    teacher = recipe_files.load("mnist-teacher")
+    here = runs.with_root(teacher, "/somewhere")
+    assert here.data.root == "/somewhere"
+    assert here.hash == teacher.hash
+    assert runs.with_root(here, "/elsewhere").data.root == "/somewhere"

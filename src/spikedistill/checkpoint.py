@@ -1,7 +1,8 @@
 """State on disk: one safetensors file with JSON in its header, written atomically and checked when read.
 
 A state is nested dicts, lists and tuples of tensors and plain values; tuples come back as lists. The file holds the
-tensors; its header holds everything else, the format's version and a SHA-256 of each part. No pickle.
+tensors; its header holds everything else, the format's version and a SHA-256 of each part. No pickle. Equal states give
+files with equal tensors, not always with the same bytes: safetensors keeps no order in its header.
 """
 
 import contextlib

@@ -90,7 +90,11 @@ def train(words: list[str]) -> int:
         add_help=False,
     )
     parser.add_argument("recipe", nargs="?")
-    parser.add_argument("--runs", default=os.environ.get("SPIKEDISTILL_RUNS", "runs"), help="folder of run folders")
+    parser.add_argument(
+        "--runs",
+        default=os.environ.get("SPIKEDISTILL_RUNS", "runs"),
+        help="folder of run folders; SPIKEDISTILL_RUNS or runs",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     _add_import(parser)
     if not words or words[0] in ("-h", "--help"):

@@ -29,7 +29,7 @@ class NotSavedError(OSError):
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """` Did you mean 'x'?`, or nothing where no allowed name is near."""
     by_lower = {name.lower(): name for name in allowed}
-    matches = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean {by_lower[matches[0]]!r}?" if matches else ""
 
 

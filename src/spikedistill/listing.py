@@ -1,6 +1,7 @@
 """What this library has: for `spikedistill list`."""
 
 import inspect
+from dataclasses import fields
 from typing import Any, Literal
 
 from rich import box
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikedistill import data, kernels, methods, models, recipe_files
+from spikedistill.methods import Method
 from spikedistill.models.size import size
 from spikedistill.neurons import Neuron, Surrogate
 from spikedistill.overrides import command_name, kinds
@@ -57,15 +59,23 @@ def _recipe_row(name: str) -> dict[str, Any]:
         "neuron": command_name(type(recipe.neuron)),
         "steps": recipe.time_steps,
         "method": recipe.method.name,
+        "settings": _changes(recipe.method),
         "teacher": recipe.teacher.recipe.name if isinstance(recipe.teacher, FromRecipe) else None,
         "epochs": recipe.epochs,
     }
 
 
+def _changes(method: Method) -> dict[str, Any]:
+    """Return the fields that are not at their defaults."""
+    return {f.name: getattr(method, f.name) for f in fields(method) if getattr(method, f.name) != f.default}
+
+
 def _sentence(recipe: dict[str, Any]) -> str:
     taught = f" from {recipe['teacher']}" if recipe["teacher"] else ""
+    settings = ", ".join(f"{name} {value}" for name, value in recipe["settings"].items())
+    method = f"{recipe['method']} ({settings})" if settings else recipe["method"]
     network = f"{recipe['model']}, {recipe['neuron']}, T = {recipe['steps']}"
-    return f"{recipe['data']}: {network}; {recipe['method']}{taught}, {recipe['epochs']} epochs"
+    return f"{recipe['data']}: {network}; {method}{taught}, {recipe['epochs']} epochs"
 
 
 def _model_rows(cls: type[models.Model]) -> Rows:

@@ -45,9 +45,7 @@ def override(recipe: Recipe, arguments: list[str], program: str) -> Recipe:
             raise
         raise InputError(_first_message(said.getvalue())) from None
     if unknown:
-        given = unknown[0].partition("=")[0]
-        hint = nearest(given, options(recipe))
-        raise InputError(f"Unknown option {given!r}.{hint} `{program} --help` lists all.")
+        raise InputError(_unknown(recipe, unknown[0].partition("=")[0], program))
     return changed
 
 
@@ -63,16 +61,40 @@ def options(value: Any, prefix: str = "--") -> Iterator[str]:
             yield option
 
 
+def _unknown(recipe: Recipe, given: str, program: str) -> str:
+    """Say what is wrong with an option: of a part that is there, which fields that part has."""
+    *path, _ = given.removeprefix("--").replace("-", "_").split(".")
+    part: Any = recipe
+    for name in path:
+        part = getattr(part, name, None)
+    if not path or not is_dataclass(part) or isinstance(part, type):
+        return f"Unknown option {given!r}.{nearest(given, options(recipe))} `{program} --help` lists all."
+    names = [f"--{'.'.join(path)}.{f.name}".replace("_", "-") for f in fields(part)]
+    allowed = ", ".join(names) or "none"
+    return f"Unknown option {given!r}.{nearest(given, names)} Options of {command_name(type(part))}: {allowed}."
+
+
 def _description(recipe: Recipe) -> str:
     """What tyro does not know: whole parts, and the options that are not of the recipe."""
-    parts = {f.name: _base(recipe, f.name) for f in fields(recipe)}
-    lines = [
-        f"--{name.replace('_', '-')} {{{','.join(kinds(base))}}}"
-        for name, base in parts.items()
-        if base not in (None, Teacher)
-    ]
-    lines += ["--teacher {RECIPE, RUN, package.module:callable, none}", "--runs DIR, --device NAME, --import FILE.py"]
-    return "\n".join(["An option without a dot puts another kind of part in its place:", *lines])
+    return "\n".join(
+        [
+            "These options put another kind of part in place, with that kind's defaults:",
+            *_parts(recipe, "--"),
+            "--teacher {RECIPE, RUN, package.module:callable, none}",
+            "",
+            "Options that are not of the recipe: --runs DIR, --device NAME, --import FILE.py",
+        ]
+    )
+
+
+def _parts(value: Any, prefix: str) -> Iterator[str]:
+    for name, inner in ((f.name, getattr(value, f.name)) for f in fields(value)):
+        base = _base(value, name)
+        if base is None or base is Teacher:
+            continue
+        option = f"{prefix}{name.replace('_', '-')}"
+        yield f"{option} {{{','.join(kinds(base))}}}"
+        yield from _parts(inner, f"{option}.")
 
 
 def kinds(base: type) -> dict[str, type]:
@@ -145,10 +167,9 @@ def _teacher(given: str) -> Teacher | None:
 def _first_message(box: str) -> str:
     """Return the message of the box that tyro prints, as one line."""
     lines = [re.sub(r"^[│|\s]+|[│|\s]+$", "", line) for line in box.splitlines()]
-    text: list[str] = []
-    for line in lines:
-        if re.match(r"^[─╭╰]", line) and text:
-            break
-        if line and not re.match(r"^[─╭╰]", line):
-            text.append(line)
-    return " ".join(text) or "The options cannot be read."
+    rules = [number for number, line in enumerate(lines) if re.search(r"[─-]{4}", line)]  # dashes without Unicode
+    text = lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines
+    message = " ".join(text) or "The options cannot be read."
+    message = re.sub(r"^Error parsing (--\S+|\S+): ", lambda m: f"{m[1]}: " if m[1].startswith("--") else "", message)
+    message = re.sub(r"invalid literal for int\(\) with base 10: ", "must be a whole number, not ", message)
+    return message.replace("could not convert string to float: ", "must be a number, not ")

@@ -103,6 +103,8 @@ def begin(recipe: Recipe, root: Path) -> Run:
     Raises:
         InputError: the folder is damaged, of another version, or of another recipe with the same hash.
     """
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root} is not a folder. Name another one for the runs: --runs DIR.")
     own = root / f"{recipe.name}-{recipe.hash}"
     others = [info.parent for info in sorted(root.glob(f"*-{recipe.hash}/run.json"))]
     run = Run(others[0] if others and own not in others else own, recipe)

@@ -49,7 +49,9 @@ def train(recipe: Recipe, root: Path | str = "runs", device: str = "auto", repor
     place = pick_device(device)
     recipe, teacher = resolve(check(recipe), place)
     run = begin(recipe, Path(root))
-    if not run.finished:
+    if run.finished:
+        report.say(f"{run.folder} has run already.")
+    else:
         with alone(run, report):
             if not run.finished:
                 _finish(run, teacher, place, report)
@@ -65,7 +67,10 @@ def check(recipe: Recipe) -> Recipe:
     recipe = from_json(Recipe, to_json(recipe), "recipe")
     method = recipe.method
     if method.needs_teacher and recipe.teacher is None:
-        raise InputError(f"The method {method.name} needs a teacher, and the recipe names none.")
+        raise InputError(
+            f"The method {method.name} needs a teacher, and the recipe names none. Name one: --teacher with a recipe, "
+            "a run's folder, or package.module:callable."
+        )
     if recipe.teacher is not None and not method.needs_teacher:
         raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
     if recipe.teacher is not None:
@@ -127,7 +132,8 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
     splits = _to(recipe.data.load(), device)
     check_student(recipe, splits)
     if isinstance(recipe.teacher, FromRecipe):
-        taught = train(recipe.teacher.recipe, run.folder.parent, str(device), report)
+        theirs = with_root(recipe.teacher.recipe, recipe.data.root)
+        taught = train(theirs, run.folder.parent, str(device), report)
         teacher = teacher_of_run(taught, recipe.method.teacher_taps, device)
     if teacher is not None:
         check_answers(teacher, splits.train, recipe.data.classes, recipe.precision == "bf16")
@@ -145,10 +151,21 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
     task.checkpoint.unlink()
 
 
+def with_root(recipe: Recipe, root: str) -> Recipe:
+    """Return the recipe with its data below `root`, where it names no folder of its own; it is the same run."""
+    return recipe if recipe.data.root else replace(recipe, data=replace(recipe.data, root=root))
+
+
 def check_student(recipe: Recipe, splits: Splits) -> None:
     """Raise InputError where the student cannot be built, tapped or given a whole batch."""
-    attach(recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron), recipe.method.student_taps)
+    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+    attach(student, recipe.method.student_taps)
     Batches(splits.train, recipe.data, recipe.batch_size, recipe.seed)
+    if recipe.batch_size == 1:
+        try:
+            student(torch.zeros(1, *recipe.data.shape), recipe.steps)
+        except ValueError as error:
+            raise InputError("batch_size 1 leaves a norm one value per channel. Take 2 or more.") from error
 
 
 def numbers(recipe: Recipe, state: TrainingState, result: Accuracy, splits: Splits) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _make(target: str) -> Any:
     if not module_name or not attribute:
         raise InputError(f"Teacher {target!r} is not of the form package.module:callable.")
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        sys.path.append(os.getcwd())
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

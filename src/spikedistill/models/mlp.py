@@ -62,7 +62,9 @@ class MLP(Model):
             raise InputError(f"hidden widths must be positive, not {self.hidden}.")
 
     def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
-        """See `Model.build`."""
+        """See `Model.build`. Raises InputError where no neuron would be left to spike."""
+        if neuron.spiking and not self.hidden and self.readout == "linear":
+            raise InputError("An mlp without hidden layers has no neurons. Give it some, or the readout 'neuron'.")
         return MLPNetwork((math.prod(shape), *self.hidden, classes), neuron, self.readout)
 
     @classmethod

@@ -23,7 +23,7 @@ class Network(nn.Module):
 
         Args:
             images: Static [B, C, H, W], held for `steps` steps, or frames [T, B, C, H, W].
-            steps: T for static images; an ANN ignores it and answers with T = 1.
+            steps: T for static images, to which an ANN answers with T = 1 whatever it is.
         """
         frames = images.unsqueeze(0) if images.dim() == 4 else images
         return self.logits(frames, steps)
