@@ -1,8 +1,7 @@
 """A first look: scikit-learn's 8x8 digits. The teacher has seen 1,437 labelled images, the spiking student gets 100.
 
-With all the images, a student of this size gains nothing from its teacher at T = 4 (TSER helps at T = 1); with few, it
-learns what the missing ones would have told it. The methods are KDSNN's (Xu et al., CVPR 2023, Eq. 5) and TSER (Yu et
-al., CVPR 2025), both with the teacher's share at 0.9.
+Can its teacher's answers tell the student what the missing images would have? The methods are KDSNN's (Xu et al., CVPR
+2023, Eq. 5) and TSER (Yu et al., CVPR 2025), both with the teacher's share at 0.9.
 """
 
 from dataclasses import replace
