@@ -60,7 +60,7 @@ def test_files_of_one_name_in_two_folders_are_two(folder):
         ("x = 3\n", "The file holds: none"),
         ("x = 3\nx.y\n", r"my\.py, line 2, cannot be run: AttributeError"),
         ("def :\n", r"my\.py cannot be run: SyntaxError"),
-        ("from spikedistill.optim import SGD\nSGD(0.0)\n", r"my\.py: learning_rate must be above 0"),
+        ("from spikedistill.optim import SGD\nSGD(0.0)\n", r"my\.py: learning_rate must be a finite number above 0"),
         ("import not_there\n", r"my\.py, line 1, cannot be run: ModuleNotFoundError"),
     ],
 )
