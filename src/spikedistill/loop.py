@@ -22,7 +22,7 @@ from spikedistill.precision import autocast, channels_last
 from spikedistill.progress import Reporter
 from spikedistill.recipe import Recipe
 from spikedistill.taps import attach
-from spikedistill.teacher_cache import StoredView, TeacherCache, shown
+from spikedistill.teacher_cache import StoredView, TeacherCache
 from spikedistill.teachers import LoadedTeacher, pin
 from spikedistill.training_state import TrainingState, moving_average
 
@@ -148,7 +148,7 @@ def train_epoch(
     view = task.recipe.view(state.epoch)
     if task.cache is not None:
         task = replace(task, stored=task.cache.view(view, stopping, report))
-    for batch in shown(batches, state.epoch, view, state.step):
+    for batch in batches.epoch(state.epoch, state.step, view):
         set_rate(task.recipe, state, len(batches))
         unchecked.append(train_step(task, state, taps, batch))
         state.step += 1

@@ -26,7 +26,7 @@ import math
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,11 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from spikedistill.checkpoint import remove_partial_files, tensors_digest, write_atomically
-from spikedistill.data.augment import augment
 from spikedistill.data.batches import Batch, Batches
-from spikedistill.data.dataset import Augment, Split
+from spikedistill.data.dataset import Split
 from spikedistill.errors import InputError, Stopped
 from spikedistill.methods.method import Signals
 from spikedistill.progress import Reporter
-from spikedistill.randomness import permutation
 from spikedistill.recipe import Recipe
 from spikedistill.teachers import LoadedTeacher
 from spikedistill.values import digest, to_json
@@ -258,15 +256,6 @@ def distance(now: Float[Tensor, "B T K"], before: Float[Tensor, "B U K"]) -> flo
 def whole_view(batches: Batches, view: int) -> Iterator[Batch]:
     """Yield the batches of epoch `view`, and last the images that it leaves out."""
     yield from batches.epoch(view)
-    split = batches.split
-    index = permutation(len(split), batches.seed, view)[len(batches) * batches.batch_size :].to(split.labels.device)
-    if len(index):
-        images = augment(split.images[index], index, batches.data, batches.seed, view)
-        yield Batch(index, images, split.labels[index])
-
-
-def shown(batches: Batches, epoch: int, view: int, first: int = 0) -> Iterator[Batch]:
-    """Yield an epoch's batches from number `first` on, in the epoch's order and the view's augmentation."""
-    plain = replace(batches, data=replace(batches.data, augment=Augment()))
-    for batch in plain.epoch(epoch, first):
-        yield replace(batch, images=augment(batch.images, batch.index, batches.data, batches.seed, view))
+    left_out = batches.order(view)[len(batches) * batches.batch_size :]
+    if len(left_out):
+        yield batches.batch(left_out, view)

@@ -43,10 +43,20 @@ class Batches:
         """Batches of an epoch."""
         return len(self.split) // self.batch_size
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Return the batches of an epoch in order, from number `first` on."""
-        order = permutation(len(self.split), self.seed, epoch).to(self.split.labels.device)
+    def epoch(self, epoch: int, first: int = 0, view: int | None = None) -> Iterator[Batch]:
+        """Return the batches of an epoch in its order, from number `first` on, in the augmentation of epoch `view`.
+
+        The epoch's own augmentation if `view` is None.
+        """
+        order = self.order(epoch)
         for k in range(first, len(self)):
-            index = order[k * self.batch_size : (k + 1) * self.batch_size]
-            images = augment(self.split.images[index], index, self.data, self.seed, epoch)
-            yield Batch(index, images, self.split.labels[index])
+            yield self.batch(order[k * self.batch_size : (k + 1) * self.batch_size], epoch if view is None else view)
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the numbers of all images in an epoch's order, those that its batches leave out last."""
+        return permutation(len(self.split), self.seed, epoch).to(self.split.labels.device)
+
+    def batch(self, index: Tensor, view: int) -> Batch:
+        """Return the images with these numbers in the augmentation of epoch `view`."""
+        images = augment(self.split.images[index], index, self.data, self.seed, view)
+        return Batch(index, images, self.split.labels[index])
