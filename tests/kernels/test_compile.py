@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spikedistill import kernels
-from spikedistill.kernels.cpu import codes
+from spikedistill.kernels import codes
 from spikedistill.neurons import IF, PLIF, Neuron, Norm
 
 pytestmark = pytest.mark.usefixtures("cpu_kernels", "unchecked")

@@ -11,7 +11,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from spikedistill.kernels.cpu import codes
+from spikedistill.kernels import codes
 from spikedistill.kernels.triton import launch, plan
 from spikedistill.neurons import IF, LIF, PLIF, ATan, Erf, GradedReLU, ReLU, SoftSign, SuperSpike, Triangle
 

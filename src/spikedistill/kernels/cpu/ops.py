@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikedistill.kernels.cpu import codes
+from spikedistill.kernels import codes
+from spikedistill.kernels.eligible import eligible, total_steps
 from spikedistill.neurons import PLIF, Activation, Norm
 
 DTYPES = (torch.float32, torch.bfloat16)
@@ -20,27 +21,8 @@ PADDING = 16
 
 
 def supports(x: Tensor, norm: Norm | None, act: Activation, residual: Tensor | None, steps: int | None) -> bool:
-    """Whether `norm_act` can do this; what it cannot do, right or wrong, is the definition's."""
-    if x.dtype not in DTYPES or x.dim() not in (3, 5) or x.numel() == 0 or not codes.known(act.neuron):
-        return False
-    parameters: list[Tensor] = [*act.parameters()]
-    if norm is not None:
-        if type(norm) is not Norm or norm.channels != x.shape[2]:
-            return False
-        if norm.training and x.numel() == norm.channels:
-            return False
-        parameters += [norm.weight, norm.bias, norm.running_mean, norm.running_var]
-    if any(parameter.dtype != torch.float32 or parameter.device != x.device for parameter in parameters):
-        return False
-    if residual is not None and (residual.dtype != x.dtype or residual.shape[1:] != x.shape[1:]):
-        return False
-    total = _steps(x, act, residual, steps)
-    return total > 0 and all(t is None or t.shape[0] in (1, total) for t in (x, residual))
-
-
-def _steps(x: Tensor, act: Activation, residual: Tensor | None, steps: int | None) -> int:
-    have = x.shape[0] if residual is None else max(x.shape[0], residual.shape[0])
-    return steps if steps is not None and act.neuron.spiking else have
+    """Whether `norm_act` can do this."""
+    return eligible(x, norm, act, residual, steps, DTYPES)
 
 
 def norm_act(
@@ -55,7 +37,7 @@ def norm_act(
         *((None, None, None, None) if norm is None else (norm.weight, norm.bias, norm.running_mean, norm.running_var)),
         residual,
         w,
-        _steps(x, act, residual, steps),
+        total_steps(x, act, residual, steps),
         training,
         0.0 if norm is None else norm.eps,
         codes_,

@@ -6,7 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spikedistill import neurons
-from spikedistill.kernels.cpu import codes
+from spikedistill.kernels import codes
+from spikedistill.kernels.eligible import eligible, total_steps
 from spikedistill.kernels.triton import ops
 from spikedistill.neurons import PLIF, Activation, Norm
 
@@ -39,7 +40,7 @@ def norm_act(
         norm.running_var,
         residual,
         _factor(act),
-        _steps(x, act, residual, steps),
+        total_steps(x, act, residual, steps),
         norm.training,
         norm.eps,
         *codes.encode(act.neuron),
@@ -63,7 +64,7 @@ def activate(
         current,
         *(None, None, None, None, None),
         _factor(act),
-        _steps(current, act, None, steps),
+        total_steps(current, act, None, steps),
         False,
         0.0,
         *codes.encode(act.neuron),
@@ -76,29 +77,6 @@ def _factor(act: Activation) -> Tensor | None:
     return torch.sigmoid(act.get_parameter("w")) if isinstance(act.neuron, PLIF) else None
 
 
-def _steps(x: Tensor, act: Activation, residual: Tensor | None, steps: int | None) -> int:
-    have = x.shape[0] if residual is None else max(x.shape[0], residual.shape[0])
-    return steps if steps is not None and act.neuron.spiking else have
-
-
 def _supports(x: Tensor, norm: Norm | None, act: Activation, residual: Tensor | None, steps: int | None) -> bool:
-    """Whether the kernels can do this; what they cannot do, right or wrong, is the definition's."""
-    if not (x.is_cuda or INTERPRETED) or x.dtype not in DTYPES or x.dim() not in (3, 5) or x.numel() == 0:
-        return False
-    if not codes.known(act.neuron):
-        return False
-    parameters: list[Tensor] = list(act.parameters())
-    if norm is not None:
-        if type(norm) is not Norm or norm.channels != x.shape[2]:
-            return False
-        if norm.training and x.numel() == norm.channels:
-            return False
-        parameters += [norm.weight, norm.bias, norm.running_mean, norm.running_var]
-    if any(parameter.dtype != torch.float32 or parameter.device != x.device for parameter in parameters):
-        return False
-    if residual is not None and (residual.dtype, residual.device) != (x.dtype, x.device):
-        return False
-    if residual is not None and residual.shape[1:] != x.shape[1:]:
-        return False
-    total = _steps(x, act, residual, steps)
-    return total > 0 and all(t is None or t.shape[0] in (1, total) for t in (x, residual))
+    """Whether the kernels can do this here."""
+    return (x.is_cuda or INTERPRETED) and eligible(x, norm, act, residual, steps, DTYPES)

@@ -6,7 +6,7 @@ P is the `Plan`; f the factor of the charge: 1 / tau where it multiplies, tau wh
 
 import triton.language as tl  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-from spikedistill.kernels.cpu import codes
+from spikedistill.kernels import codes
 from spikedistill.kernels.triton.jit import jit
 from spikedistill.neurons import ATan, Erf, PiecewiseQuadratic, Sigmoid, SoftSign, SuperSpike
 

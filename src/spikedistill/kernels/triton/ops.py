@@ -31,7 +31,7 @@ def norm_act(
 ) -> tuple[Tensor, Tensor]:
     """Outputs [steps, B, C, ...], and statistics [3, C]: mean, 1 / deviation, variance ([3, 0] without a norm).
 
-    The neuron comes in the numbers of `spikedistill.kernels.cpu.codes`; `factor` is PLIF's sigmoid(w). No `weight`, no
+    The neuron comes in the numbers of `spikedistill.kernels.codes`; `factor` is PLIF's sigmoid(w). No `weight`, no
     norm. The variance is the unbiased one in training.
     """
     x = launch.in_rows(x)

@@ -17,7 +17,7 @@ class Plan:
     """Shapes, the neuron and the tile. Compiled kernels are kept per plan; the number of rows is not part of it.
 
     A step has `rows` (B * H * W) rows of `channels` values. A program works on a tile of `block_rows` by
-    `block_channels` neurons in all time steps. The neuron's fields are those of `spikedistill.kernels.cpu.codes`.
+    `block_channels` neurons in all time steps. The neuron's fields are those of `spikedistill.kernels.codes`.
     """
 
     steps: int
