@@ -48,7 +48,10 @@ def measure(task: Task, contender: Contender, device_name: str, seconds: float, 
 
     from benchmarks.measure import bytes_saved, first_steps, seconds_per_step
     from benchmarks.ours import neuron_steps
+    from spikedistill.allocator import keep_freed_memory
 
+    if contender.keeps_memory or contender.package == "spikedistill":
+        keep_freed_memory()
     device = torch.device(device_name)
     counted = neuron_steps(task)
     work = contender.builder()(task, device)

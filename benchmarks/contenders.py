@@ -20,6 +20,8 @@ class Contender:
     """Must be importable."""
     kernels: str = "auto"
     """What SPIKEDISTILL_KERNELS is set to."""
+    keeps_memory: bool = False
+    """Whether a peer gets malloc's setting of our training (`spikedistill.allocator`); ours and yardsticks have it."""
 
     @property
     def installed(self) -> bool:
@@ -53,6 +55,12 @@ CONTENDERS: dict[str, Contender] = {
         "as spikingjelly-amp with a float32 membrane, so that the fused op is used",
         "peers_spikingjelly:best",
         "spikingjelly",
+    ),
+    "spikingjelly-amp-malloc": Contender(
+        "spikingjelly-amp with malloc set as our training sets it",
+        "peers_spikingjelly:amp",
+        "spikingjelly",
+        keeps_memory=True,
     ),
     "spikingjelly-best-compile": Contender(
         "spikingjelly-best through torch.compile; only if named", "peers_spikingjelly:compiled", "spikingjelly"

@@ -17,7 +17,7 @@ NETS = {"mnist-2conv": MNIST_2CONV, "wrn16-2": WRN16_2, "resnet-18": RESNET18, "
 
 OURS = ("ours-bf16", "ours-fp32", "ours-reference")
 PEERS = ("spikingjelly-best", "spikingjelly-amp", "spikingjelly-tutorial", "snntorch", "norse", "sinabs")
-NETWORK = (*OURS, *PEERS, "ann", "convolutions")
+NETWORK = (*OURS, *PEERS, "spikingjelly-amp-malloc", "ann", "convolutions")
 LAYER = (*OURS, *PEERS, "copy")
 SHORT = ("ours-bf16", "ours-fp32", "spikingjelly-best", "spikingjelly-tutorial", "ann", "convolutions")
 SOURCES = ("stored", "teacher", "alone")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from spikedistill import checkpoint, loop
+from spikedistill.allocator import keep_freed_memory
 from spikedistill.checkpoint import write_atomically
 from spikedistill.data.batches import Batches
 from spikedistill.data.dataset import Split, Splits
@@ -31,7 +32,8 @@ __all__ = ["Run", "open_run", "train"]
 def train(recipe: Recipe, root: Path | str = "runs", device: str = "auto", report: Reporter | None = None) -> Run:
     """Return the finished run of a recipe: the one that is there, the interrupted one resumed, or a new one.
 
-    A teacher that is a recipe is trained first if it has not been.
+    A teacher that is a recipe is trained first if it has not been. The process keeps memory that is freed from then on
+    (`spikedistill.allocator`).
 
     Args:
         recipe: What to train.
@@ -46,6 +48,7 @@ def train(recipe: Recipe, root: Path | str = "runs", device: str = "auto", repor
         NotSavedError: the disk is full, say; what was saved before stands.
     """
     report = report or Reporter()
+    keep_freed_memory()
     place = pick_device(device)
     recipe, teacher = resolve(check(recipe), place)
     run = begin(recipe, Path(root))

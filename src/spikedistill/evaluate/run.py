@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from spikedistill.allocator import keep_freed_memory
 from spikedistill.errors import InputError, nearest
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.precision import channels_last, pick_device
@@ -30,6 +31,7 @@ def evaluate(
         raise InputError(f"steps must be 1 or more, not {steps}.")
     if split not in SPLITS:
         raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
+    keep_freed_memory()
     place = pick_device(device)
     recipe = run.recipe
     network = channels_last(run.network(), place)

@@ -1,4 +1,4 @@
-// Norm, residual and neuron over all time steps, a chunk of neurons at a time: the state never leaves the cache.
+// Norm, residual and neuron over all time steps, a chunk of neurons at a time: the state never leaves the registers.
 #pragma once
 
 #include "neuron.h"
@@ -22,33 +22,46 @@ struct Currents {
   int64_t x_at(int64_t t, int64_t i) const { return x_steps == 1 ? i : t * step_size() + i; }
   int64_t residual_at(int64_t t, int64_t i) const { return residual_steps == 1 ? i : t * step_size() + i; }
 
-  void load(int64_t t, int64_t i, int64_t channel, int n, Lanes& current) const {
+  template <class N>
+  SPIKEDISTILL_INLINE void load(int64_t t, int64_t i, int64_t channel, N n, Lanes& current) const {
     const float *a = scale.from(channel), *b = shift.from(channel);
     const S* from = x + x_at(t, i);
+    for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+      const int at = k * kWidth;
+      current[k] = spikedistill::load(from + at, n - at) * spikedistill::load(a + at) + spikedistill::load(b + at);
+    });
     if (residual != nullptr) {
       const S* r = residual + residual_at(t, i);
-      for_lanes(n, [&](int l) { current[l] = (widen(from[l]) * a[l] + b[l]) + widen(r[l]); });
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        current[k] += spikedistill::load(r + k * kWidth, n - k * kWidth);
+      });
     } else if (residual_bits != nullptr) {
-      Lanes r;
-      load_bits(residual_bits, residual_at(t, i), r);
-      for_lanes(n, [&](int l) { current[l] = (widen(from[l]) * a[l] + b[l]) + r[l]; });
-    } else {
-      for_lanes(n, [&](int l) { current[l] = widen(from[l]) * a[l] + b[l]; });
+      const uint64_t bits = read_bits(residual_bits, residual_at(t, i));
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        current[k] += which_bits(bits, k) ? splat(1.0f) : splat(0.0f);
+      });
     }
   }
 };
 
 template <class S>
 void fused_forward(const Currents<S>& in, S* y) {
-  Blocks(in.rows, in.channels, in.steps).run([&](int64_t, int64_t begin, int64_t end) {
-    Lanes current = {}, v, h;
-    for_chunks(begin, end, in.channels, [&](int64_t i, int64_t channel, int n) {
-      fill(v, in.neuron.rest);
-      for (int64_t t = 0; t < in.steps; ++t) {
-        in.load(t, i, channel, n, current);
-        advance(in.neuron, current, v, h);
-        emit(in.neuron, h, y + t * in.step_size() + i, n);
-      }
+  with_step(in.neuron, [&]<class Step>(Step) {
+    const Neuron neuron = in.neuron;
+    Blocks(in.rows, in.channels, in.steps).run([&](int64_t, int64_t begin, int64_t end) {
+      for_chunks(begin, end, in.channels, [&](int64_t i, int64_t channel, auto n) {
+        Lanes current, v;
+        fill(v, neuron.rest);
+        for (int64_t t = 0; t < in.steps; ++t) {
+          in.load(t, i, channel, n, current);
+          S* to = y + t * in.step_size() + i;
+          for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+            Vec h;
+            Step::advance(neuron, current[k], v[k], h);
+            Step::emit(neuron, h, to + k * kWidth, n - k * kWidth);
+          });
+        }
+      });
     });
   });
 }
@@ -72,19 +85,21 @@ class Backward {
   Backward(const Currents<S>& in, const S* grad, Gradients<S>& out) : in_(in), grad_(grad), out_(out) {}
 
   void run() {
+    const auto charge = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge<Step>; });
+    const auto retreat = with_step_back(in_.neuron, []<class Back>(Back) { return &Backward::retreat<Back>; });
     const int64_t channels = in_.channels;
     const Blocks blocks(in_.rows, channels, in_.steps);
     std::vector<double> sums(blocks.count * 2 * channels, 0.0), decay_sums(blocks.count, 0.0);
     blocks.run([&](int64_t block, int64_t begin, int64_t end) {
-      Periodic plain(channels, 0.0f), centred(channels, 0.0f);
-      std::vector<Lanes> charges(in_.steps);
-      Lanes decay_grad = {};
+      Sums seen{Periodic(channels, 0.0f), Periodic(channels, 0.0f), splat(0.0f)};
+      std::vector<Lanes, Aligned<Lanes>> charges(in_.steps);
       for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, int n) {
-        chunk(i, channel, n, charges.data(), plain.from(channel), centred.from(channel), decay_grad);
+        (this->*charge)(i, channel, n, charges.data());
+        (this->*retreat)(i, channel, n, charges.data(), seen);
       });
-      plain.fold_into(&sums[block * 2 * channels]);
-      centred.fold_into(&sums[(block * 2 + 1) * channels]);
-      for (int l = 0; l < kLanes; ++l) decay_sums[block] += decay_grad[l];
+      seen.plain.fold_into(&sums[block * 2 * channels]);
+      seen.centred.fold_into(&sums[(block * 2 + 1) * channels]);
+      for (int l = 0; l < kWidth; ++l) decay_sums[block] += seen.decay[l];
     });
     out_.sums.assign(2 * channels, 0.0);
     out_.decay_sum = 0.0;
@@ -95,64 +110,93 @@ class Backward {
   }
 
  private:
+  struct Sums {
+    Periodic plain, centred;
+    Vec decay;
+  };
+
   const Currents<S>& in_;
   const S* grad_;
   Gradients<S>& out_;
 
-  void chunk(int64_t i, int64_t channel, int n, Lanes* charges, float* plain, float* centred, Lanes& decay_grad) {
-    Lanes current = {}, v, g = {}, charge_grad, total;
-    fill(v, in_.neuron.rest);
-    for (int64_t t = 0; t < in_.steps; ++t) {
-      in_.load(t, i, channel, n, current);
-      advance(in_.neuron, current, v, charges[t]);
-    }
-    const float *scale = out_.input_scale.from(channel), *mean = out_.mean.from(channel);
-    const bool sum_x = in_.x_steps == 1 && in_.steps > 1;
-    const bool sum_residual = in_.residual_steps == 1 && in_.steps > 1;
-    fill(v, 0.0f);
-    fill(total, 0.0f);
-    for (int64_t t = in_.steps; t-- > 0;) {
-      const S* y_grad = grad_ + t * in_.step_size() + i;
-      for_lanes(n, [&](int l) { g[l] = widen(y_grad[l]); });
-      retreat(in_.neuron, charges[t], g, v, charge_grad);
-      if (out_.decay) add_decay_gradient(t, n, charges, charge_grad, decay_grad);
-      if (sum_x || sum_residual) for_all_lanes([&](int l) { total[l] += g[l]; });
-      if (!sum_x) finish_x(t, i, n, g, scale, mean, plain, centred);
-      if (out_.residual != nullptr && !sum_residual) {
-        S* to = out_.residual + t * in_.step_size() + i;
-        for_lanes(n, [&](int l) { to[l] = narrow<S>(g[l]); });
+  // The charges of all steps of a chunk, as in the forward pass.
+  template <class Step>
+  void charge(int64_t i, int64_t channel, int length, Lanes* charges) {
+    const Neuron neuron = in_.neuron;
+    with_length(length, [&](auto n) {
+      Lanes current, v;
+      fill(v, neuron.rest);
+      for (int64_t t = 0; t < in_.steps; ++t) {
+        in_.load(t, i, channel, n, current);
+        for_vectors([&](int k) SPIKEDISTILL_LAMBDA { Step::advance(neuron, current[k], v[k], charges[t][k]); });
       }
-    }
-    if (sum_x) finish_x(0, i, n, total, scale, mean, plain, centred);
-    if (out_.residual != nullptr && sum_residual) {
-      S* to = out_.residual + i;
-      for_lanes(n, [&](int l) { to[l] = narrow<S>(total[l]); });
-    }
+    });
   }
 
-  void finish_x(int64_t t, int64_t i, int n, const Lanes& g, const float* scale, const float* mean, float* plain,
-                float* centred) {
+  // From the last step to the first: the gradients of a chunk.
+  template <class Back>
+  void retreat(int64_t i, int64_t channel, int length, const Lanes* charges, Sums& seen) {
+    const Neuron neuron = in_.neuron;
+    const bool sum_x = in_.x_steps == 1 && in_.steps > 1;
+    const bool sum_residual = in_.residual_steps == 1 && in_.steps > 1;
+    with_length(length, [&](auto n) {
+      Lanes v, g, charge_grad, total, plain, centred;
+      for (Lanes* lanes : {&v, &total, &plain, &centred}) fill(*lanes, 0.0f);
+      for (int64_t t = in_.steps; t-- > 0;) {
+        const S* y_grad = grad_ + t * in_.step_size() + i;
+        for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+          g[k] = load(y_grad + k * kWidth, n - k * kWidth);
+          charge_grad[k] = Back::retreat(neuron, charges[t][k], g[k], v[k]);
+        });
+        if (out_.decay) add_decay_gradient(t, charges, charge_grad, seen.decay);
+        if (sum_x || sum_residual) for_vectors([&](int k) SPIKEDISTILL_LAMBDA { total[k] += g[k]; });
+        if (!sum_x) finish_x(t, i, channel, n, g, plain, centred);
+        if (out_.residual != nullptr && !sum_residual) put(out_.residual + t * in_.step_size() + i, n, g);
+      }
+      if (sum_x) finish_x(0, i, channel, n, total, plain, centred);
+      if (out_.residual != nullptr && sum_residual) put(out_.residual + i, n, total);
+      if (out_.norm) {
+        seen.plain.add(channel, plain);
+        seen.centred.add(channel, centred);
+      }
+    });
+  }
+
+  template <class N>
+  static SPIKEDISTILL_INLINE void put(S* to, N n, const Lanes& g) {
+    for_vectors([&](int k) SPIKEDISTILL_LAMBDA { store(to + k * kWidth, g[k], n - k * kWidth); });
+  }
+
+  template <class N>
+  SPIKEDISTILL_INLINE void finish_x(int64_t t, int64_t i, int64_t channel, N n, const Lanes& g, Lanes& plain,
+                                    Lanes& centred) {
     if (out_.norm) {
       const S* x = in_.x + in_.x_at(t, i);
-      for_lanes(n, [&](int l) {
-        plain[l] += g[l];
-        centred[l] = multiply_add(g[l], widen(x[l]) - mean[l], centred[l]);
+      const float* mean = out_.mean.from(channel);
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = k * kWidth;
+        plain[k] += g[k];
+        centred[k] = multiply_add(g[k], load(x + at, n - at) - load(mean + at), centred[k]);
       });
     }
     if (out_.x != nullptr) {
       S* to = out_.x + in_.x_at(t, i);
-      for_lanes(n, [&](int l) { to[l] = narrow<S>(g[l] * scale[l]); });
+      const float* scale = out_.input_scale.from(channel);
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        store(to + k * kWidth, g[k] * load(scale + k * kWidth), n - k * kWidth);
+      });
     }
   }
 
-  // dh / dq: (h - v) / q where the input decays too, otherwise rest - v; v is the potential before the step.
-  void add_decay_gradient(int64_t t, int n, const Lanes* charges, const Lanes& charge_grad, Lanes& decay_grad) {
+  // dh / dq: (h - v) / q where the input decays too, otherwise rest - v; v is the potential before the step. The
+  // gradient is 0 beyond the end of a chunk that is not full.
+  void add_decay_gradient(int64_t t, const Lanes* charges, const Lanes& charge_grad, Vec& decay_grad) {
     const Neuron p = in_.neuron;
     const bool input_decays = p.charge == Charge::kInputProduct;
-    for_lanes(n, [&](int l) {
-      const float before = t == 0 ? p.rest : after_reset(charges[t - 1][l], p, p.hard);
-      const float slope = input_decays ? (charges[t][l] - before) / p.factor : p.rest - before;
-      decay_grad[l] += charge_grad[l] * slope;
+    for_vectors([&](int k) {
+      const Vec before = t == 0 ? splat(p.rest) : after_reset(charges[t - 1][k], p, p.hard);
+      const Vec slope = input_decays ? (charges[t][k] - before) / p.factor : p.rest - before;
+      decay_grad += charge_grad[k] * slope;
     });
   }
 };

@@ -1,4 +1,4 @@
-// One time step of a chunk of neurons, forward and backward. The definitions are spikedistill.neurons; the codes and
+// One time step of a vector of neurons, forward and backward. The definitions are spikedistill.neurons; the codes and
 // constants come from codes.py.
 #pragma once
 
@@ -33,146 +33,143 @@ struct Neuron {
   float memory;      // dh / dv
 };
 
-template <Charge kCharge>
-inline __attribute__((always_inline)) float charged(float v, float x, const Neuron& p) {
-  if constexpr (kCharge == Charge::kSum) return v + x;
-  if constexpr (kCharge == Charge::kInputProduct) return v + (x - (v - p.rest)) * p.factor;
-  if constexpr (kCharge == Charge::kInputQuotient) return v + (x - (v - p.rest)) / p.factor;
-  if constexpr (kCharge == Charge::kLeakProduct) return (v - (v - p.rest) * p.factor) + x;
-  if constexpr (kCharge == Charge::kLeakQuotient) return (v - (v - p.rest) / p.factor) + x;
+SPIKEDISTILL_INLINE Vec after_reset(Vec h, const Neuron& p, bool hard) {
+  const IntVec fires = h >= p.threshold;
+  return fires ? (hard ? splat(p.rest) : h - p.threshold) : h;
 }
 
-inline __attribute__((always_inline)) float after_reset(float h, const Neuron& p, bool hard) {
-  const bool fires = h >= p.threshold;
-  return hard ? (fires ? p.rest : h) : (fires ? h - p.threshold : h);
-}
-
-template <Charge kCharge>
-inline void integrate(const Neuron& neuron, const Lanes& x, Lanes& v, Lanes& h) {
-  const Neuron p = neuron;
-  const auto step = [&](bool hard) __attribute__((always_inline)) {
-    for_all_lanes([&](int l) {
-      const float charge = charged<kCharge>(v[l], x[l], p);
-      h[l] = charge;
-      v[l] = after_reset(charge, p, hard);
-    });
-  };
-  if (p.hard) {
-    step(true);
-  } else {
-    step(false);
+// What a kind of neuron does in a step: `advance` gives the charge h and the next potential v from the potential v and
+// the current x, `emit` writes the output at charge h. Forward and backward both call `advance`, so that the spikes of
+// the backward pass are those of the forward pass.
+template <Charge kCharge, bool kHard>
+struct Spiking {
+  static SPIKEDISTILL_INLINE void advance(const Neuron& p, Vec x, Vec& v, Vec& h) {
+    if constexpr (kCharge == Charge::kSum) h = v + x;
+    if constexpr (kCharge == Charge::kInputProduct) h = v + (x - (v - p.rest)) * p.factor;
+    if constexpr (kCharge == Charge::kInputQuotient) h = v + (x - (v - p.rest)) / p.factor;
+    if constexpr (kCharge == Charge::kLeakProduct) h = (v - (v - p.rest) * p.factor) + x;
+    if constexpr (kCharge == Charge::kLeakQuotient) h = (v - (v - p.rest) / p.factor) + x;
+    v = after_reset(h, p, kHard);
   }
-}
+  template <class S>
+  static SPIKEDISTILL_INLINE void emit(const Neuron& p, Vec h, S* y, int n) {
+    store_spikes(y, h >= p.threshold, n);
+  }
+};
 
-// Charge h and next potential v from the potential v and the current x. Forward and backward both call this, so that
-// the spikes of the backward pass are those of the forward pass.
-inline void advance(const Neuron& p, const Lanes& x, Lanes& v, Lanes& h) {
-  switch (p.charge) {
-    case Charge::kSum: return integrate<Charge::kSum>(p, x, v, h);
-    case Charge::kInputProduct: return integrate<Charge::kInputProduct>(p, x, v, h);
-    case Charge::kInputQuotient: return integrate<Charge::kInputQuotient>(p, x, v, h);
-    case Charge::kLeakProduct: return integrate<Charge::kLeakProduct>(p, x, v, h);
-    case Charge::kLeakQuotient: return integrate<Charge::kLeakQuotient>(p, x, v, h);
-    case Charge::kGraded: {
-      const float decay = p.factor, threshold = p.threshold, penalty = p.penalty;
-      return for_all_lanes([&](int l) {
-        const float charge = x[l] + decay * v[l];
-        h[l] = charge;
-        v[l] = charge > threshold ? charge - penalty * charge : charge;
-      });
+// GradedReLU, and without state ReLU: the threshold is 0 then.
+template <bool kState>
+struct Rectified {
+  static SPIKEDISTILL_INLINE void advance(const Neuron& p, Vec x, Vec& v, Vec& h) {
+    h = x;
+    if constexpr (kState) {
+      h = x + p.factor * v;
+      v = h > p.threshold ? h - p.penalty * h : h;
     }
-    case Charge::kRelu: return for_all_lanes([&](int l) { h[l] = x[l]; });
+  }
+  template <class S>
+  static SPIKEDISTILL_INLINE void emit(const Neuron& p, Vec h, S* y, int n) {
+    const Vec above = h - p.threshold;
+    store(y, above <= 0.0f ? splat(0.0f) : above, n);
+  }
+};
+
+// Calls f(step) with the neuron's kind of step.
+template <class F>
+auto with_step(const Neuron& p, F f) {
+  const auto spiking = [&]<Charge kCharge>() {
+    return p.hard ? f(Spiking<kCharge, true>{}) : f(Spiking<kCharge, false>{});
+  };
+  switch (p.charge) {
+    case Charge::kSum: return spiking.template operator()<Charge::kSum>();
+    case Charge::kInputProduct: return spiking.template operator()<Charge::kInputProduct>();
+    case Charge::kInputQuotient: return spiking.template operator()<Charge::kInputQuotient>();
+    case Charge::kLeakProduct: return spiking.template operator()<Charge::kLeakProduct>();
+    case Charge::kLeakQuotient: return spiking.template operator()<Charge::kLeakQuotient>();
+    case Charge::kGraded: return f(Rectified<true>{});
+    default: return f(Rectified<false>{});
   }
 }
 
-// The output y at charge h.
-template <class S>
-inline void emit(const Neuron& p, const Lanes& h, S* y, int n) {
-  const float threshold = p.threshold;
-  if (p.charge == Charge::kGraded || p.charge == Charge::kRelu) {
-    for_lanes(n, [&](int l) {
-      const float above = h[l] - threshold;
-      y[l] = narrow<S>(above <= 0.0f ? 0.0f : above);
-    });
-  } else {
-    const S one = narrow<S>(1.0f);
-    for_lanes(n, [&](int l) { y[l] = h[l] >= threshold ? one : S(0); });
+// The surrogate's derivative at a distance d from the threshold.
+template <Surrogate kSurrogate>
+SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
+  const Vec zero = {}, a = splat(p.a), distance = absolute(d);
+  if constexpr (kSurrogate == Surrogate::kSigmoid) {
+    const Vec e = exp_of_negative(-a * distance), part = reciprocal(1.0f + e);
+    return (a * e) * (part * part);
+  }
+  if constexpr (kSurrogate == Surrogate::kATan) {
+    const Vec scaled = 1.57079632679489662f * a * d;
+    return 0.5f * a / (1.0f + scaled * scaled);
+  }
+  if constexpr (kSurrogate == Surrogate::kPiecewiseQuadratic) {
+    const Vec height = a - a * a * distance;
+    return height < zero ? zero : height;
+  }
+  if constexpr (kSurrogate == Surrogate::kSoftSign) {
+    const Vec sum = 1.0f / p.a + distance;
+    return 1.0f / (2.0f * a * sum * sum);
+  }
+  if constexpr (kSurrogate == Surrogate::kSuperSpike) return a / ((1.0f + distance) * (1.0f + distance));
+  if constexpr (kSurrogate == Surrogate::kErf) {
+    return exp_of_negative(-(a * d) * (a * d)) * (a * 0.564189583547756287f);
+  }
+  if constexpr (kSurrogate == Surrogate::kTriangle) {
+    const Vec height = 1.0f - distance / p.b;
+    return a * (height < zero ? zero : height);
   }
 }
 
-// The surrogate's derivative at h - threshold.
-inline void surrogate_gradient(const Neuron& p, const Lanes& h, Lanes& out) {
-  const float a = p.a, b = p.b, threshold = p.threshold;
-  const auto each = [&](auto f) __attribute__((always_inline)) {
-    for_all_lanes([&](int l) {
-      const float d = h[l] - threshold;
-      out[l] = f(d, __builtin_fabsf(d));
-    });
+// One step back: `retreat` turns the gradient of the output (y) into that of the current, and the gradient of the next
+// potential (v) into that of the potential before the step; it returns the gradient of the charge h.
+template <Surrogate kSurrogate, bool kHard>
+struct SpikingBack {
+  static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
+    const Vec slope = surrogate_gradient<kSurrogate>(p, h - p.threshold);
+    Vec charge;
+    if constexpr (kHard) {
+      const Vec spike = y + p.through * v * (p.rest - h);
+      charge = multiply_add(spike, slope, h >= p.threshold ? splat(0.0f) : v);
+    } else {
+      charge = multiply_add(y - p.through * v * p.threshold, slope, v);
+    }
+    y = charge * p.input_gain;
+    v = charge * p.memory;
+    return charge;
+  }
+};
+
+template <bool kState>
+struct RectifiedBack {
+  static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
+    if constexpr (kState) {
+      const float kept = 1.0f - p.penalty;
+      y = h > p.threshold ? y + kept * v : v;
+      v = y * p.memory;
+    } else {
+      y = h <= 0.0f ? splat(0.0f) : y;
+    }
+    return y;
+  }
+};
+
+// Calls f(step) with the neuron's kind of step back.
+template <class F>
+auto with_step_back(const Neuron& p, F f) {
+  const auto spiking = [&]<Surrogate kSurrogate>() {
+    return p.hard ? f(SpikingBack<kSurrogate, true>{}) : f(SpikingBack<kSurrogate, false>{});
   };
   switch (p.surrogate) {
-    case Surrogate::kNone: return;
-    case Surrogate::kSigmoid:
-      return each([=](float, float abs) {
-        const float e = exp_of_negative(-a * abs);
-        return a * e / ((1.0f + e) * (1.0f + e));
-      });
-    case Surrogate::kATan:
-      return each([=](float d, float) {
-        const float scaled = 1.57079632679489662f * a * d;
-        return 0.5f * a / (1.0f + scaled * scaled);
-      });
-    case Surrogate::kPiecewiseQuadratic:
-      return each([=](float, float abs) {
-        const float height = a - a * a * abs;
-        return height < 0.0f ? 0.0f : height;
-      });
-    case Surrogate::kSoftSign: {
-      const float inverse = 1.0f / a;
-      return each([=](float, float abs) { return 1.0f / (2.0f * a * (inverse + abs) * (inverse + abs)); });
-    }
-    case Surrogate::kSuperSpike:
-      return each([=](float, float abs) { return a / ((1.0f + abs) * (1.0f + abs)); });
-    case Surrogate::kErf:
-      return each([=](float d, float) { return exp_of_negative(-(a * d) * (a * d)) * (a * 0.564189583547756287f); });
-    case Surrogate::kTriangle:
-      return each([=](float, float abs) {
-        const float height = 1.0f - abs / b;
-        return a * (height < 0.0f ? 0.0f : height);
-      });
+    case Surrogate::kSigmoid: return spiking.template operator()<Surrogate::kSigmoid>();
+    case Surrogate::kATan: return spiking.template operator()<Surrogate::kATan>();
+    case Surrogate::kPiecewiseQuadratic: return spiking.template operator()<Surrogate::kPiecewiseQuadratic>();
+    case Surrogate::kSoftSign: return spiking.template operator()<Surrogate::kSoftSign>();
+    case Surrogate::kSuperSpike: return spiking.template operator()<Surrogate::kSuperSpike>();
+    case Surrogate::kErf: return spiking.template operator()<Surrogate::kErf>();
+    case Surrogate::kTriangle: return spiking.template operator()<Surrogate::kTriangle>();
+    default: return p.charge == Charge::kGraded ? f(RectifiedBack<true>{}) : f(RectifiedBack<false>{});
   }
-}
-
-// One step back: from the gradients of the output (y) and of the next potential (v), the gradient of the current
-// (into y) and of the potential before the step (into v). `charge_grad` gets the gradient of h.
-inline void retreat(const Neuron& p, const Lanes& h, Lanes& y, Lanes& v, Lanes& charge_grad) {
-  const float threshold = p.threshold, through = p.through, gain = p.input_gain, memory = p.memory;
-  if (p.charge == Charge::kRelu) {
-    return for_all_lanes([&](int l) { y[l] = h[l] <= 0.0f ? 0.0f : y[l]; });
-  }
-  if (p.charge == Charge::kGraded) {
-    const float kept = 1.0f - p.penalty;
-    return for_all_lanes([&](int l) {
-      const float g = h[l] > threshold ? y[l] + kept * v[l] : v[l];
-      y[l] = g;
-      v[l] = g * memory;
-    });
-  }
-  Lanes slope;
-  surrogate_gradient(p, h, slope);
-  if (p.hard) {
-    const float rest = p.rest;
-    for_all_lanes([&](int l) {
-      const float spike_grad = y[l] + through * v[l] * (rest - h[l]);
-      const float kept = h[l] >= threshold ? 0.0f : v[l];
-      charge_grad[l] = spike_grad * slope[l] + kept;
-    });
-  } else {
-    for_all_lanes([&](int l) { charge_grad[l] = (y[l] - through * v[l] * threshold) * slope[l] + v[l]; });
-  }
-  for_all_lanes([&](int l) {
-    y[l] = charge_grad[l] * gain;
-    v[l] = charge_grad[l] * memory;
-  });
 }
 
 }  // namespace spikedistill

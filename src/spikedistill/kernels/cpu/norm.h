@@ -12,20 +12,22 @@ template <class S>
 void block_statistics(const S* x, int64_t begin, int64_t end, int64_t channels, double* mean, double* m2) {
   // Sums are taken around the mean of a few rows, so that squares do not cancel.
   const int64_t probe = std::min<int64_t>(16, end - begin);
-  const auto shift = Periodic::of(channels, [&](int64_t c) {
-    float sum = 0.0f;
-    for (int64_t row = begin; row < begin + probe; ++row) sum += widen(x[row * channels + c]);
-    return sum / static_cast<float>(probe);
-  });
+  std::vector<float> probed(channels, 0.0f);
+  for (int64_t row = begin; row < begin + probe; ++row) {
+    for (int64_t c = 0; c < channels; ++c) probed[c] += widen(x[row * channels + c]);
+  }
+  const auto shift = Periodic::of(channels, [&](int64_t c) { return probed[c] / static_cast<float>(probe); });
   Periodic sums(channels, 0.0f), squares(channels, 0.0f);
-  for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, int n) {
+  for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, auto n) {
     const float* shifts = shift.from(channel);
-    float *sum = sums.from(channel), *square = squares.from(channel);
-    for_lanes(n, [&](int l) {
-      const float d = widen(x[i + l]) - shifts[l];
-      sum[l] += d;
-      square[l] += d * d;
+    Lanes d, square;
+    for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+      const int at = k * kWidth;
+      d[k] = load(x + i + at, n - at) - first(load(shifts + at), n - at);
+      square[k] = d[k] * d[k];
     });
+    sums.add(channel, d);
+    squares.add(channel, square);
   });
   std::vector<double> total(channels, 0.0);
   sums.fold_into(total.data());
@@ -75,11 +77,14 @@ void norm_backward(const S* g, const S* x, int64_t rows, int64_t channels, const
     return static_cast<float>(invstd * invstd * grad_sums[channels + c] / n);
   });
   Blocks(rows, channels, 1).run([&](int64_t, int64_t begin, int64_t end) {
-    for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, int n) {
+    for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, auto n) {
       const float *a = scales.from(channel), *m = means.from(channel);
       const float *o = offsets.from(channel), *s = slopes.from(channel);
-      for_lanes(n, [&](int l) {
-        dx[i + l] = narrow<S>(a[l] * ((widen(g[i + l]) - o[l]) - (widen(x[i + l]) - m[l]) * s[l]));
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = k * kWidth;
+        const Vec centred = load(x + i + at, n - at) - load(m + at);
+        const Vec rest = load(g + i + at, n - at) - load(o + at) - centred * load(s + at);
+        store(dx + i + at, load(a + at) * rest, n - at);
       });
     });
   });

@@ -41,25 +41,19 @@ inline std::tuple<Tensor, Tensor> max_pool2d(const Tensor& x_in, int64_t size) {
     S* to = static_cast<S*>(y.mutable_data_ptr());
     uint8_t* place = places.mutable_data_ptr<uint8_t>();
     windows.run([&](int64_t in, int64_t out) {
-      for (int64_t c = 0; c < windows.channels; c += kLanes) {
-        const int n = static_cast<int>(std::min<int64_t>(kLanes, windows.channels - c));
-        Lanes best;
-        alignas(64) int32_t best_place[kLanes] = {};
-        const S* first = from + in + c;
-        for_lanes(n, [&](int l) { best[l] = widen(first[l]); });
+      for (int64_t c = 0; c < windows.channels; c += kWidth) {
+        const int n = static_cast<int>(std::min<int64_t>(kWidth, windows.channels - c));
+        Vec best = load(from + in + c, n);
+        IntVec best_place = {};
         for (int k = 1; k < size * size; ++k) {
-          const S* other = first + windows.place(k);
-          for_lanes(n, [&](int l) {
-            const float value = widen(other[l]);
-            const bool better = value > best[l] || value != value;
-            best[l] = better ? value : best[l];
-            best_place[l] = better ? k : best_place[l];
-          });
+          const Vec value = load(from + in + c + windows.place(k), n);
+          const IntVec better = (value > best) | (value != value);
+          best = better ? value : best;
+          best_place = better ? IntVec{} + k : best_place;
         }
-        for_lanes(n, [&](int l) {
-          to[out + c + l] = narrow<S>(best[l]);
-          place[out + c + l] = static_cast<uint8_t>(best_place[l]);
-        });
+        store(to + out + c, best, n);
+        const ByteVec bytes = __builtin_convertvector(best_place, ByteVec);
+        std::memcpy(place + out + c, &bytes, n);
       }
     });
     return 0;
@@ -78,10 +72,15 @@ inline Tensor max_pool2d_backward(const Tensor& grad_in, const Tensor& places, a
     S* to = static_cast<S*>(x_grad.mutable_data_ptr());
     const uint8_t* place = places.const_data_ptr<uint8_t>();
     windows.run([&](int64_t in, int64_t out) {
-      for (int k = 0; k < size * size; ++k) {
-        S* input = to + in + windows.place(k);
-#pragma omp simd
-        for (int64_t c = 0; c < windows.channels; ++c) input[c] = place[out + c] == k ? from[out + c] : S(0);
+      for (int64_t c = 0; c < windows.channels; c += kWidth) {
+        const int n = static_cast<int>(std::min<int64_t>(kWidth, windows.channels - c));
+        ByteVec bytes = {};
+        std::memcpy(&bytes, place + out + c, n);
+        const IntVec best_place = __builtin_convertvector(bytes, IntVec);
+        const Vec value = load(from + out + c, n);
+        for (int k = 0; k < size * size; ++k) {
+          store(to + in + c + windows.place(k), best_place == k ? value : splat(0.0f), n);
+        }
       }
     });
     return 0;

@@ -71,6 +71,10 @@ class Periodic {
   }
   const float* from(int64_t channel) const { return values_.data() + channel; }
   float* from(int64_t channel) { return values_.data() + channel; }
+  void add(int64_t channel, const Lanes& values) {
+    float* to = from(channel);
+    for_vectors([&](int k) SPIKEDISTILL_LAMBDA { store(to + k * kWidth, load(to + k * kWidth) + values[k]); });
+  }
   // Adds what chunks have summed to totals[channel], in double precision.
   void fold_into(double* totals) const {
     for (size_t i = 0; i < values_.size(); ++i) totals[i % channels_] += values_[i];
@@ -102,12 +106,13 @@ struct Blocks {
   }
 };
 
-// f(first element, its channel, number of elements) for the chunks of rows [begin, end).
+// f(first element, its channel, number of elements) for the chunks of rows [begin, end); the number is a constant where
+// the chunk is full.
 template <class F>
 inline void for_chunks(int64_t begin, int64_t end, int64_t channels, F f) {
   int64_t channel = 0;
   for (int64_t i = begin * channels; i < end * channels; i += kLanes) {
-    f(i, channel, static_cast<int>(std::min<int64_t>(kLanes, end * channels - i)));
+    with_length(static_cast<int>(std::min<int64_t>(kLanes, end * channels - i)), [&](auto n) { f(i, channel, n); });
     channel = (channel + kLanes) % channels;
   }
 }

@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/BFloat16.h>
 
-#include <array>
 #include <atomic>
 
 #include "norm_act.h"
@@ -17,10 +16,13 @@ constexpr int64_t kPadding = 16;  // bytes after the last, so that 9 can be read
 template <class S>
 inline bool pack_chunk(const S* x, int n, uint8_t* bits) {
   alignas(64) uint8_t spike[kLanes] = {}, wrong[kLanes] = {};
-  const S one = narrow<S>(1.0f);
-  for_lanes(n, [&](int l) {
-    spike[l] = x[l] == one ? 1 : 0;
-    wrong[l] = (x[l] == one || x[l] == S(0)) ? 0 : 1;
+  constexpr S one = kOne<S>;
+  with_length(n, [&](auto length) {
+#pragma omp simd
+    for (int l = 0; l < length; ++l) {
+      spike[l] = x[l] == one ? 1 : 0;
+      wrong[l] = (x[l] == one || x[l] == S(0)) ? 0 : 1;
+    }
   });
   uint64_t any_wrong = 0;
   for (int byte = 0; byte < (n + 7) / 8; ++byte) {
@@ -57,19 +59,6 @@ inline Tensor pack_spikes(const Tensor& x_in) {
   return bits;
 }
 
-// For each byte its eight elements, the lowest bit first.
-template <class S>
-const std::array<S, 256 * 8>& unpacking_table() {
-  static const auto table = [] {
-    std::array<S, 256 * 8> result;
-    for (int byte = 0; byte < 256; ++byte) {
-      for (int bit = 0; bit < 8; ++bit) result[8 * byte + bit] = narrow<S>(static_cast<float>((byte >> bit) & 1));
-    }
-    return result;
-  }();
-  return table;
-}
-
 inline Tensor unpack_spikes(const Tensor& bits, at::IntArrayRef shape, at::ScalarType dtype) {
   const Tensor x = empty_rows(shape, bits.options().dtype(dtype));
   const int64_t n = x.numel();
@@ -77,12 +66,17 @@ inline Tensor unpack_spikes(const Tensor& bits, at::IntArrayRef shape, at::Scala
   const uint8_t* from = bits.const_data_ptr<uint8_t>();
   with_storage(x, [&](auto zero) {
     using S = decltype(zero);
-    const S* table = unpacking_table<S>().data();
     S* to = static_cast<S*>(x.mutable_data_ptr());
-    at::parallel_for(0, n / 8, 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t byte = begin; byte < end; ++byte) std::memcpy(to + 8 * byte, table + 8 * from[byte], 8 * sizeof(S));
+    at::parallel_for(0, (n + kLanes - 1) / kLanes, 512, [&](int64_t begin, int64_t end) {
+      for (int64_t chunk = begin; chunk < end; ++chunk) {
+        const uint64_t word = read_bits(from, chunk * kLanes);
+        with_length(static_cast<int>(std::min<int64_t>(kLanes, n - chunk * kLanes)), [&](auto length) {
+          for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+            store_spikes(to + chunk * kLanes + k * kWidth, which_bits(word, k), length - k * kWidth);
+          });
+        });
+      }
     });
-    for (int64_t i = n / 8 * 8; i < n; ++i) to[i] = table[8 * from[i / 8] + i % 8];
     return 0;
   });
   return x;
