@@ -39,6 +39,7 @@ CONTENDERS: dict[str, Contender] = {
     "ours-bf16": Contender("bf16 autocast, channels_last, kernels chosen automatically", "ours:bf16"),
     "ours-fp32": Contender("float32, the same kernels", "ours:fp32"),
     "ours-reference": Contender("bf16, the readable definitions", "ours:bf16", kernels="reference"),
+    "ours-bf16-rate": Contender("ours-bf16 with a backward pass on rates averaged over time", "ours:bf16_rate"),
     "ours-bf16-compile": Contender("bf16 through torch.compile; only if named", "ours:bf16_compiled"),
     "ann": Contender("yardstick: the same network with ReLU at T = 1, bf16", "yardsticks:ann"),
     "convolutions": Contender("yardstick: the convolutions alone, bf16, channels_last", "yardsticks:convolutions"),

@@ -1,5 +1,7 @@
 """What is measured of a `Work`: seconds per step, peak memory, bytes kept for the backward pass."""
 
+import contextlib
+import ctypes
 import os
 import statistics
 import time
@@ -42,6 +44,7 @@ def first_steps(work: Work, device: torch.device, count: int) -> int | None:
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
     else:
+        _trim()
         before = _resident("VmRSS")
         known = _reset_high_water()
     for _ in range(count):
@@ -50,6 +53,12 @@ def first_steps(work: Work, device: torch.device, count: int) -> int | None:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) - before
     return _resident("VmHWM") - before if known else None
+
+
+def _trim() -> None:
+    """Give what is free back to the system, so that malloc has no room in store that would not be counted."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_high_water() -> bool:

@@ -11,6 +11,7 @@ from spikedistill.methods import VanillaKD
 from spikedistill.methods.method import Signals
 from spikedistill.models import Network, models
 from spikedistill.neurons import IF, GradedReLU, Neuron, Norm, ReLU
+from spikedistill.neurons.integrate_fire import Backward
 
 SHAPES_ONLY = GradedReLU()
 """For networks on the meta device: has time, and no kernels are asked for after it, which know no such device."""
@@ -53,9 +54,15 @@ class NormAndNeurons(nn.Module):
         return kernels.norm_act(currents, self.norm, self.act)
 
 
-def neuron(net: Net) -> Neuron:
-    """Distilling Spikes' graded neuron for the MLP, IF for all else."""
-    return GradedReLU() if net.kind == "mlp" else IF()
+def neuron(net: Net, backward: Backward = "time") -> Neuron:
+    """Distilling Spikes' graded neuron for the MLP, IF for all else.
+
+    Raises:
+        ValueError: a backward pass on rates, which the graded neuron has not.
+    """
+    if net.kind == "mlp" and backward == "rate":
+        raise ValueError("The graded neuron has no backward pass on rates.")
+    return GradedReLU() if net.kind == "mlp" else IF(backward=backward)
 
 
 def build(net: Net, act: Neuron) -> Network:
@@ -63,10 +70,10 @@ def build(net: Net, act: Neuron) -> Network:
     return models()[net.kind](**net.options).build(net.shape, net.classes, act)
 
 
-def network(task: NetworkTask) -> nn.Module:
+def network(task: NetworkTask, backward: Backward = "time") -> nn.Module:
     """The spiking network; the kernels are built or loaded here, before anything is measured."""
     implementation("cpu")
-    return Held(build(task.net, neuron(task.net)), task.steps)
+    return Held(build(task.net, neuron(task.net, backward)), task.steps)
 
 
 def layer(task: Layer) -> nn.Module:
@@ -98,6 +105,7 @@ def neuron_steps(task: Task) -> int:
 
 BF16 = Side(network, layer, bf16=True, channels_last=True)
 FP32 = Side(network, layer, bf16=False, channels_last=True)
+RATE = Side(lambda task: network(task, "rate"), layer, bf16=True, channels_last=True)
 COMPILED = Side(lambda task: torch.compile(network(task)), layer, bf16=True, channels_last=True)
 
 
@@ -109,6 +117,11 @@ def bf16(task: Task, device: torch.device) -> Work:
 def fp32(task: Task, device: torch.device) -> Work:
     """Float32, likewise."""
     return _alone(task, FP32, device)
+
+
+def bf16_rate(task: Task, device: torch.device) -> Work:
+    """bf16 autocast, backward on rates averaged over time."""
+    return _alone(task, RATE, device)
 
 
 def bf16_compiled(task: Task, device: torch.device) -> Work:

@@ -18,8 +18,17 @@ NETS = {"mnist-2conv": MNIST_2CONV, "wrn16-2": WRN16_2, "resnet-18": RESNET18, "
 OURS = ("ours-bf16", "ours-fp32", "ours-reference")
 PEERS = ("spikingjelly-best", "spikingjelly-amp", "spikingjelly-tutorial", "snntorch", "norse", "sinabs")
 NETWORK = (*OURS, *PEERS, "spikingjelly-amp-malloc", "ann", "convolutions")
+TRAINED = (*OURS, "ours-bf16-rate", *NETWORK[len(OURS) :])
 LAYER = (*OURS, *PEERS, "copy")
-SHORT = ("ours-bf16", "ours-fp32", "spikingjelly-best", "spikingjelly-tutorial", "ann", "convolutions")
+SHORT = (
+    "ours-bf16",
+    "ours-fp32",
+    "ours-bf16-rate",
+    "spikingjelly-best",
+    "spikingjelly-tutorial",
+    "ann",
+    "convolutions",
+)
 SOURCES = ("stored", "teacher", "alone")
 DISTILLATION = tuple(f"ours-{dtype}-{source}" for dtype in ("bf16", "fp32") for source in SOURCES)
 PIPELINE = ("pipeline-and-model", "model-alone", "pipeline-alone")
@@ -45,9 +54,9 @@ LAYERS = (
     Row("norm-neuron", NormNeuronLayer(32, 4, (64, 32, 32)), LAYER),
 )
 TRAINING = (
-    Row("train-mnist-2conv", Training(64, 4, MNIST_2CONV), NETWORK),
-    Row("train-wrn16-2", Training(32, 4, WRN16_2), NETWORK),
-    Row("train-resnet-18", Training(16, 4, RESNET18), NETWORK),
+    Row("train-mnist-2conv", Training(64, 4, MNIST_2CONV), TRAINED),
+    Row("train-wrn16-2", Training(32, 4, WRN16_2), TRAINED),
+    Row("train-resnet-18", Training(16, 4, RESNET18), TRAINED),
 )
 LONG = (Row("train-mlp-T128", Training(128, 128, MLP), (*OURS, *PEERS, "ann")),)
 INFERENCE = tuple(

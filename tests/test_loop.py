@@ -15,6 +15,7 @@ from spikedistill.data.batches import Batches
 from spikedistill.errors import DivergedError, InputError
 from spikedistill.methods import Method
 from spikedistill.methods.divergences import cross_entropy
+from spikedistill.neurons import IF
 from spikedistill.optim import SGD, Constant, Cosine
 from spikedistill.progress import Reporter
 
@@ -238,7 +239,7 @@ def test_methods_get_float32_logits_also_in_bf16(student, tmp_path, monkeypatch)
     assert all(parameter.dtype == torch.float32 for parameter in state.student.parameters())
 
 
-@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"ema": 0.5}])
+@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"ema": 0.5}, {"neuron": IF(backward="rate")}])
 def test_it_learns(changes, student, tmp_path):
     run = runs.train(replace(student, epochs=6, **changes), tmp_path, "cpu")
     assert run.metrics["accuracy"] > 0.8

@@ -10,6 +10,7 @@ import spikedistill
 from spikedistill import checkpoint, loop, recipe_files, runs
 from spikedistill.data.augment import normalise
 from spikedistill.errors import InputError
+from spikedistill.methods import TET
 from spikedistill.models import MLP, ConvNet
 from spikedistill.recipe import Recipe
 from spikedistill.run_folder import alone
@@ -184,6 +185,14 @@ def test_an_unfinished_run_has_no_numbers(run):
     (run.folder / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"is not finished\. Resume it"):
         run.network()
+
+
+def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, tmp_path):
+    neuron = replace(student.neuron, backward="rate")
+    with pytest.raises(InputError, match="tet judges single time steps"):
+        runs.train(replace(student, neuron=neuron, method=TET()), tmp_path, "cpu")
+    assert not list(tmp_path.iterdir())
+    runs.check(replace(student, neuron=neuron))
 
 
 def test_models_that_do_not_fit_the_images_are_refused(student, tmp_path):

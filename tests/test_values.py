@@ -224,3 +224,19 @@ def test_two_kinds_of_one_name_are_refused():
     with pytest.raises(InputError, match=r"Several classes are called Twin: in my_file, .*Rename your own"):
         from_json(Root, {"kind": "Twin"})
     assert other.__module__ == "my_file"
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Has a field that came after values had been kept."""
+
+    old: int = 1
+    new: str = field(default="as before", metadata={"added": True})
+
+
+def test_a_field_that_was_added_leaves_what_was_kept_as_it_is():
+    kept = {"kind": "Grown", "old": 2}
+    assert to_json(Grown(2)) == kept
+    assert from_json(Grown, kept) == Grown(2)
+    assert digest(Grown(2)) != digest(Grown(2, "otherwise"))
+    assert from_json(Grown, to_json(Grown(2, "otherwise"))) == Grown(2, "otherwise")

@@ -14,7 +14,8 @@ from spikedistill.data.batches import Batches
 from spikedistill.data.dataset import Split, Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
-from spikedistill.methods.method import Method
+from spikedistill.methods.method import Method, Signals
+from spikedistill.neurons import averages
 from spikedistill.precision import pick_device, resolve_precision
 from spikedistill.progress import Reporter
 from spikedistill.provenance import versions
@@ -78,6 +79,8 @@ def check(recipe: Recipe) -> Recipe:
         raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
     if recipe.teacher is not None:
         check_cache(method, recipe.teacher)
+    if averages(recipe.neuron):
+        check_rates(recipe)
     if isinstance(recipe.teacher, FromRecipe):
         theirs, ours = recipe.teacher.recipe.data, recipe.data
         if theirs.classes != ours.classes:
@@ -99,6 +102,28 @@ def check_cache(method: Method, teacher: Teacher) -> None:
         raise InputError(
             f"--teacher.views {teacher.views} is the number of views that are stored, and no folder is named for them. "
             "Name one with --teacher.cache DIR, or leave views at 0."
+        )
+
+
+def check_rates(recipe: Recipe) -> None:
+    """Raise InputError where a backward pass on rates is asked for, and the loss is no function of rates.
+
+    Of methods that read activations nothing is known before there are any.
+    """
+    method = recipe.method
+    if method.student_taps or method.teacher_taps:
+        return
+    generator = torch.Generator().manual_seed(0)
+    shape = (max(recipe.steps, 2), 2, recipe.data.classes)
+    logits = torch.randn(shape, generator=generator).requires_grad_()
+    teacher = Signals(torch.randn((1, *shape[1:]), generator=generator)) if method.needs_teacher else None
+    student = Signals(logits)
+    terms = method.build(student, teacher)(student, teacher, torch.zeros(shape[1], dtype=torch.int64))
+    (grad,) = torch.autograd.grad(torch.stack(tuple(terms.values())).sum(), logits)
+    if not torch.allclose(grad, grad[:1].expand_as(grad)):
+        raise InputError(
+            f"The method {method.name} judges single time steps, and --neuron.backward rate knows only their mean. "
+            "Take --neuron.backward time, or a method that judges the mean of the logits over time."
         )
 
 

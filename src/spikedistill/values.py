@@ -2,7 +2,8 @@
 
 A dataclass becomes an object with its fields and its class name under "kind". On the way back every key must be there
 and none may be left over; a field that is annotated with a base class takes any of its subclasses.
-Equal values have equal JSON: a field of floats is written as floats, whatever numbers it was given.
+Equal values have equal JSON: a field of floats is written as floats, whatever numbers it was given. A field whose
+metadata says `added` came after values had been kept: it is left out at its default, so that those keep their hash.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from spikedistill.found import modules
 Value = TypeVar("Value")
 
 KIND = "kind"
+ADDED = "added"
 
 
 class UnknownKindError(InputError):
@@ -33,6 +35,7 @@ def to_json(value: Any, leave_out: tuple[str, ...] = ()) -> Any:
     """
     if is_dataclass(value):
         kept = [f for f in fields(value) if not any(f.metadata.get(key) for key in leave_out)]
+        kept = [f for f in kept if not (f.metadata.get(ADDED) and getattr(value, f.name) == f.default)]
         hints = get_type_hints(type(value))
         plain = {f.name: _as_annotated(hints[f.name], to_json(getattr(value, f.name), leave_out)) for f in kept}
         return {KIND: type(value).__name__} | plain
@@ -135,9 +138,9 @@ def _read_dataclass(base: type, data: Any, path: str) -> Any:
     for name in data:
         if name not in known and name != KIND:
             raise InputError(f"Unknown key {path}.{name}.{nearest(name, known)} Allowed: {', '.join(known)}.")
-    missing = [name for name in known if name not in data]
+    missing = [name for name in known if name not in data and not known[name].metadata.get(ADDED)]
     if missing:
         raise InputError(f"Missing key {path}.{missing[0]}: {data[KIND]} has the keys {', '.join(known)}.")
     hints = get_type_hints(kind)
-    values = {name: _read(hints[name], data[name], f"{path}.{name}") for name in known}
+    values = {name: _read(hints[name], data[name], f"{path}.{name}") for name in known if name in data}
     return kind(**values)

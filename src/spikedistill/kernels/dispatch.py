@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from spikedistill import neurons
 from spikedistill.kernels.choice import TRITON, implementation
 from spikedistill.kernels.cpu import ops
-from spikedistill.neurons import Activation, Norm
+from spikedistill.kernels.rates import RateConv2d, RateLinear
+from spikedistill.neurons import Activation, Norm, average_gradient, averages
 
 
 def norm_act(
@@ -43,9 +44,12 @@ def norm_act(
         ValueError: the steps do not agree; or, in the kernel, a residual promised to be spikes is not.
     """
     chosen = implementation(x.device.type)
+    on_rates = averages(act.neuron) and torch.is_grad_enabled()
     if chosen == "cpu" and ops.supports(x, norm, act, residual, steps):
+        if on_rates:
+            return ops.norm_act_rate(x, norm, act, residual, steps)
         return ops.norm_act(x, norm, act, residual, steps, residual_is_spikes)
-    if chosen == "triton":
+    if chosen == "triton" and not on_rates:
         output: Tensor = importlib.import_module(TRITON).norm_act(
             x, norm, act, residual, steps, residual_is_spikes=residual_is_spikes
         )
@@ -58,6 +62,8 @@ def activate(
 ) -> Float[Tensor, "T B C ..."]:
     """`act(current, steps)`: the neurons alone, without a norm before them."""
     chosen = implementation(current.device.type)
+    if averages(act.neuron) and torch.is_grad_enabled():
+        chosen = "reference"
     if chosen == "cpu" and ops.supports(current, None, act, None, steps):
         return ops.norm_act(current, None, act, None, steps, residual_is_spikes=False)
     output: Tensor = (
@@ -90,12 +96,37 @@ def spiking_linear(x: Float[Tensor, "*N in"], linear: nn.Linear) -> Float[Tensor
     return nn.functional.linear(x, weight, bias)
 
 
+def rate_conv2d(x: Float[Tensor, "T B Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "T B Cout Hout Wout"]:
+    """`conv(x)` between neurons whose backward pass is on rates; see `spikedistill.kernels.rates`."""
+    folded = x.flatten(0, 1)
+    if not _on_rates(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        y = conv._conv_forward(*_in_one_dtype(folded, conv.weight, conv.bias))
+        return average_gradient(y.view(*x.shape[:2], *y.shape[1:]))
+    x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
+    geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
+    output: Tensor = RateConv2d.apply(x, weight, bias, *geometry)  # type: ignore[no-untyped-call]
+    return output
+
+
+def rate_linear(x: Float[Tensor, "T B in"], linear: nn.Linear) -> Float[Tensor, "T B out"]:
+    """`linear(x)`, likewise."""
+    x, weight, bias = _in_one_dtype(x, linear.weight, linear.bias)
+    if not _on_rates(x, linear.weight) or x.dim() != 3:
+        return average_gradient(nn.functional.linear(x, weight, bias))
+    output: Tensor = RateLinear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return output
+
+
 def max_pool2d(x: Float[Tensor, "N C H W"], size: int = 2) -> Float[Tensor, "N C Hout Wout"]:
     """`torch.nn.functional.max_pool2d(x, size)`: windows that do not overlap; the kernel keeps a byte per output."""
     on_cpu = implementation(x.device.type) == "cpu"
     if on_cpu and x.dim() == 4 and x.dtype in ops.DTYPES and size <= min(15, x.shape[2], x.shape[3]) and x.numel() > 0:
         return ops.max_pool2d(x, size)
     return nn.functional.max_pool2d(x, size)
+
+
+def _on_rates(x: Tensor, weight: Tensor) -> bool:
+    return torch.is_grad_enabled() and weight.requires_grad and implementation(x.device.type) != "reference"
 
 
 def _bits_apply(x: Tensor) -> bool:

@@ -1,6 +1,6 @@
 """PyTorch's stateless layers on [T, B, ...]: time and batch are folded, the layer applied, and unfolded. Views only.
 
-A layer that is told which neurons feed it keeps binary spikes as bits for the backward pass.
+A layer that is told which neurons feed it keeps binary spikes as bits for the backward pass, or their rates.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from spikedistill import kernels
-from spikedistill.neurons import Neuron, Norm
+from spikedistill.neurons import Neuron, Norm, averages
 
 
 class Linear(nn.Linear):
@@ -17,9 +17,12 @@ class Linear(nn.Linear):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, after: Neuron | None = None) -> None:
         super().__init__(in_features, out_features, bias)
         self.reads_bits = after is not None and after.binary
+        self.reads_rates = averages(after)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, out_features]."""
+        if self.reads_rates:
+            return kernels.rate_linear(x, self)
         return kernels.spiking_linear(x, self) if self.reads_bits else super().forward(x)
 
 
@@ -36,9 +39,12 @@ class Conv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel_size, bias=False, **options)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.reads_bits = after is not None and after.binary
+        self.reads_rates = averages(after)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, out_channels, ...]."""
+        if self.reads_rates:
+            return kernels.rate_conv2d(x, self)
         folded = x.flatten(0, 1)
         y = kernels.spiking_conv2d(folded, self) if self.reads_bits else super().forward(folded)
         return y.view(*x.shape[:2], *y.shape[1:])

@@ -4,6 +4,7 @@ from spikedistill.neurons.graded import GradedReLU
 from spikedistill.neurons.integrate_fire import IF, LIF, PLIF, ReLU
 from spikedistill.neurons.neuron import Activation, Neuron, spread
 from spikedistill.neurons.norm import Norm, norm_act
+from spikedistill.neurons.rate import average_gradient, averages
 from spikedistill.neurons.surrogate import (
     ATan,
     Erf,
@@ -33,6 +34,8 @@ __all__ = [
     "SuperSpike",
     "Surrogate",
     "Triangle",
+    "average_gradient",
+    "averages",
     "fire",
     "norm_act",
     "spread",

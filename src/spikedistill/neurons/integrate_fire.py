@@ -7,14 +7,19 @@ operations and the defaults are SpikingJelly's (Fang et al., Science Advances 20
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from spikedistill.checks import check_above, check_finite
+from spikedistill.checks import check_above, check_choice, check_finite
+from spikedistill.errors import InputError
 from spikedistill.neurons.neuron import Neuron, StepNeuron
+from spikedistill.neurons.rate import average_gradient
 from spikedistill.neurons.surrogate import Sigmoid, Surrogate, fire
+
+Backward = Literal["time", "rate"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,11 @@ class IF(StepNeuron):
     """Keep the reset out of the backward pass."""
     surrogate: Surrogate = Sigmoid()
     """Derivative of the spike with respect to h - threshold."""
+    backward: Backward = field(default="time", kw_only=True, metadata={"added": True})
+    """Backward pass through time, or once on rates averaged over time (`spikedistill.neurons.rate`)."""
 
     def __post_init__(self) -> None:
+        check_choice(self, "backward", get_args(Backward))
         if self.reset is not None:
             check_finite(self, "reset")
         check_above(self, "threshold", bound=self.rest(), what="the potential at rest, ")
@@ -44,6 +52,12 @@ class IF(StepNeuron):
     def charge(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
         """Potential before firing."""
         return v + x
+
+    def forward(self, current: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
+        """Spikes [T, B, ...] in the dtype of `current` [T, B, ...]; the potential is kept in 32 bits or more."""
+        if self.backward == "time":
+            return super().forward(current, learned)
+        return average_gradient(super().forward(average_gradient(current), learned))
 
     def step(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Charge, fire, reset."""
@@ -91,6 +105,8 @@ class PLIF(IF):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_above(self, "init_tau", bound=1.0)
+        if self.backward == "rate":
+            raise InputError("PLIF has no backward pass on rates: the gradient of tau needs every step. Take time.")
 
     def learned(self) -> dict[str, float]:
         """Give w = -log(tau - 1)."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spikedistill.neurons.neuron import Activation
+from spikedistill.neurons.rate import average_gradient, averages
 
 
 class Norm(nn.Module):
@@ -60,7 +61,7 @@ def norm_act(
         residual: Added to the normalised current; shaped like x or like the output.
         steps: T, where x has one step.
     """
-    current = norm(x)
+    current = norm(average_gradient(x) if averages(act.neuron) else x)
     if residual is not None:
         current = current + residual
     output: Tensor = act(current, steps)

@@ -86,7 +86,7 @@ class Backward {
 
   void run() {
     const auto charge = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge<Step>; });
-    const auto retreat = with_step_back(in_.neuron, []<class Back>(Back) { return &Backward::retreat<Back>; });
+    const auto retreat = with_slopes(in_.neuron, []<class Slopes>(Slopes) { return &Backward::retreat<Slopes>; });
     const int64_t channels = in_.channels;
     const Blocks blocks(in_.rows, channels, in_.steps);
     std::vector<double> sums(blocks.count * 2 * channels, 0.0), decay_sums(blocks.count, 0.0);
@@ -134,7 +134,7 @@ class Backward {
   }
 
   // From the last step to the first: the gradients of a chunk.
-  template <class Back>
+  template <class Slopes>
   void retreat(int64_t i, int64_t channel, int length, const Lanes* charges, Sums& seen) {
     const Neuron neuron = in_.neuron;
     const bool sum_x = in_.x_steps == 1 && in_.steps > 1;
@@ -146,7 +146,7 @@ class Backward {
         const S* y_grad = grad_ + t * in_.step_size() + i;
         for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
           g[k] = load(y_grad + k * kWidth, n - k * kWidth);
-          charge_grad[k] = Back::retreat(neuron, charges[t][k], g[k], v[k]);
+          charge_grad[k] = Slopes::retreat(neuron, charges[t][k], g[k], v[k]);
         });
         if (out_.decay) add_decay_gradient(t, charges, charge_grad, seen.decay);
         if (sum_x || sum_residual) for_vectors([&](int k) SPIKEDISTILL_LAMBDA { total[k] += g[k]; });

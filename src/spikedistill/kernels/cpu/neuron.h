@@ -121,10 +121,13 @@ SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
   }
 }
 
-// One step back: `retreat` turns the gradient of the output (y) into that of the current, and the gradient of the next
-// potential (v) into that of the potential before the step; it returns the gradient of the charge h.
+// Derivatives of one step at charge h. `retreat` goes back: it turns the gradient of the output (y) into that of the
+// current, and the gradient of the next potential (v) into that of the potential before the step; it returns the
+// gradient of h. `carry` goes forward, for a current of which every step gets the same addition: `tangent` is the
+// derivative of the potential before the step, then of the next one; it returns that of the spike.
 template <Surrogate kSurrogate, bool kHard>
-struct SpikingBack {
+struct SpikingSlopes {
+  static constexpr bool kSpiking = true;
   static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
     const Vec slope = surrogate_gradient<kSurrogate>(p, h - p.threshold);
     Vec charge;
@@ -138,10 +141,21 @@ struct SpikingBack {
     v = charge * p.memory;
     return charge;
   }
+  static SPIKEDISTILL_INLINE Vec carry(const Neuron& p, Vec h, Vec& tangent) {
+    const Vec charge = multiply_add(splat(p.memory), tangent, splat(p.input_gain));
+    const Vec spike = surrogate_gradient<kSurrogate>(p, h - p.threshold) * charge;
+    if constexpr (kHard) {
+      tangent = (h >= p.threshold ? splat(0.0f) : charge) + p.through * (p.rest - h) * spike;
+    } else {
+      tangent = charge - p.through * p.threshold * spike;
+    }
+    return spike;
+  }
 };
 
 template <bool kState>
-struct RectifiedBack {
+struct RectifiedSlopes {
+  static constexpr bool kSpiking = false;
   static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
     if constexpr (kState) {
       const float kept = 1.0f - p.penalty;
@@ -154,11 +168,11 @@ struct RectifiedBack {
   }
 };
 
-// Calls f(step) with the neuron's kind of step back.
+// Calls f(slopes) with the derivatives of the neuron's kind of step.
 template <class F>
-auto with_step_back(const Neuron& p, F f) {
+auto with_slopes(const Neuron& p, F f) {
   const auto spiking = [&]<Surrogate kSurrogate>() {
-    return p.hard ? f(SpikingBack<kSurrogate, true>{}) : f(SpikingBack<kSurrogate, false>{});
+    return p.hard ? f(SpikingSlopes<kSurrogate, true>{}) : f(SpikingSlopes<kSurrogate, false>{});
   };
   switch (p.surrogate) {
     case Surrogate::kSigmoid: return spiking.template operator()<Surrogate::kSigmoid>();
@@ -168,7 +182,7 @@ auto with_step_back(const Neuron& p, F f) {
     case Surrogate::kSuperSpike: return spiking.template operator()<Surrogate::kSuperSpike>();
     case Surrogate::kErf: return spiking.template operator()<Surrogate::kErf>();
     case Surrogate::kTriangle: return spiking.template operator()<Surrogate::kTriangle>();
-    default: return p.charge == Charge::kGraded ? f(RectifiedBack<true>{}) : f(RectifiedBack<false>{});
+    default: return p.charge == Charge::kGraded ? f(RectifiedSlopes<true>{}) : f(RectifiedSlopes<false>{});
   }
 }
 

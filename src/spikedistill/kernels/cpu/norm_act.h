@@ -95,32 +95,44 @@ auto with_storage(const Tensor& x, F f) {
   return x.scalar_type() == at::kFloat ? f(float{}) : f(uint16_t{});
 }
 
+// Statistics [3, C] of norm.h: of this batch in training, else the running ones; zero without a norm.
+inline Tensor statistics_of(const Tensor& x, bool norm, const OptionalTensor& running_mean,
+                            const OptionalTensor& running_var, bool training, double eps) {
+  const int64_t channels = x.size(2);
+  Tensor statistics = at::zeros({3, channels}, x.options().dtype(at::kFloat));
+  float* stats = statistics.mutable_data_ptr<float>();
+  if (training) {
+    with_storage(x, [&](auto zero) {
+      using S = decltype(zero);
+      const int64_t rows = x.numel() / std::max<int64_t>(channels, 1);
+      batch_statistics(static_cast<const S*>(x.const_data_ptr()), rows, channels, eps, stats);
+      return 0;
+    });
+  } else if (norm) {
+    const float* mean = floats(*running_mean, "running_mean", channels);
+    const float* var = floats(*running_var, "running_var", channels);
+    for (int64_t c = 0; c < channels; ++c) {
+      stats[c] = mean[c];
+      stats[channels + c] = 1.0f / std::sqrt(var[c] + static_cast<float>(eps));
+      stats[2 * channels + c] = var[c];
+    }
+  }
+  return statistics;
+}
+
 inline std::tuple<Tensor, Tensor> norm_act(const Tensor& x_in, const OptionalTensor& weight, const OptionalTensor& bias,
                                            const OptionalTensor& running_mean, const OptionalTensor& running_var,
                                            const OptionalTensor& residual, const OptionalTensor& w, int64_t steps,
                                            bool training, double eps, at::IntArrayRef codes,
                                            at::ArrayRef<double> constants, bool /*residual_is_spikes*/) {
   const Tensor x = in_rows(x_in);
-  const int64_t channels = x.size(2);
-  Tensor statistics = at::zeros({3, channels}, x.options().dtype(at::kFloat));
-  float* stats = statistics.mutable_data_ptr<float>();
+  const Tensor statistics = statistics_of(x, weight.has_value(), running_mean, running_var, training, eps);
+  const float* stats = statistics.const_data_ptr<float>();
   std::vector<int64_t> shape = x.sizes().vec();
   shape[0] = steps;
   const Tensor y = empty_rows(shape, x.options());
   with_storage(x, [&](auto zero) {
     using S = decltype(zero);
-    if (training) {
-      const int64_t rows = x.numel() / std::max<int64_t>(channels, 1);
-      batch_statistics(static_cast<const S*>(x.const_data_ptr()), rows, channels, eps, stats);
-    } else if (weight.has_value()) {
-      const float* mean = floats(*running_mean, "running_mean", channels);
-      const float* var = floats(*running_var, "running_var", channels);
-      for (int64_t c = 0; c < channels; ++c) {
-        stats[c] = mean[c];
-        stats[channels + c] = 1.0f / std::sqrt(var[c] + static_cast<float>(eps));
-        stats[2 * channels + c] = var[c];
-      }
-    }
     const Inputs<S> inputs(x, weight, bias, stats, residual, residual.has_value() ? residual->size(0) : 0, steps,
                            neuron_of(codes, constants, w));
     fused_forward(inputs.currents, static_cast<S*>(y.mutable_data_ptr()));

@@ -5,6 +5,7 @@
 
 #include "norm_act.h"
 #include "pool.h"
+#include "rates.h"
 #include "spikes.h"
 
 namespace spikedistill {
@@ -30,6 +31,14 @@ TORCH_LIBRARY(spikedistill, library) {
       "norm_act_backward(Tensor grad, Tensor x, Tensor? weight, Tensor? bias, Tensor statistics, Tensor? residual, "
       "Tensor? w, SymInt residual_steps, bool residual_grad, bool training, int[] codes, float[] constants) "
       "-> (Tensor, Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "norm_act_rate(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
+      "Tensor? residual, SymInt steps, bool training, float eps, int[] codes, float[] constants) "
+      "-> (Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "norm_act_rate_backward(Tensor grad, Tensor slope, Tensor x_mean, Tensor? weight, Tensor statistics, "
+      "SymInt steps, bool training) -> (Tensor, Tensor, Tensor, Tensor)");
+  library.def("mean_over_time(Tensor x) -> Tensor");
   library.def("pack_spikes(Tensor x) -> Tensor");
   library.def("unpack_spikes(Tensor bits, SymInt[] shape, ScalarType dtype) -> Tensor");
   library.def(
@@ -44,6 +53,9 @@ TORCH_LIBRARY_IMPL(spikedistill, CPU, library) {
   using namespace spikedistill;
   library.impl("norm_act", TORCH_FN(spikedistill::norm_act));
   library.impl("norm_act_backward", TORCH_FN(norm_act_backward));
+  library.impl("norm_act_rate", TORCH_FN(spikedistill::norm_act_rate));
+  library.impl("norm_act_rate_backward", TORCH_FN(norm_act_rate_backward));
+  library.impl("mean_over_time", TORCH_FN(mean_over_time));
   library.impl("pack_spikes", TORCH_FN(pack_spikes));
   library.impl("unpack_spikes", TORCH_FN(unpack_spikes));
   library.impl("spiking_conv2d", TORCH_FN(spiking_conv2d));

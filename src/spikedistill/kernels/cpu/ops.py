@@ -14,6 +14,7 @@ from torch import Tensor
 from spikedistill.kernels import codes
 from spikedistill.kernels.eligible import eligible, total_steps
 from spikedistill.neurons import PLIF, Activation, Norm
+from spikedistill.neurons.rate import one_step
 
 DTYPES = (torch.float32, torch.bfloat16)
 PADDING = 16
@@ -44,12 +45,34 @@ def norm_act(
         constants,
         residual_is_spikes,
     )
-    if norm is not None and training:
+    _update(norm, statistics)
+    output: Tensor = y
+    return output
+
+
+def norm_act_rate(x: Tensor, norm: Norm | None, act: Activation, residual: Tensor | None, steps: int | None) -> Tensor:
+    """`norm_act` of spiking neurons that learn nothing, with a backward pass on rates."""
+    training = norm is not None and norm.training
+    y, statistics, _, _ = torch.ops.spikedistill.norm_act_rate(
+        x,
+        *((None, None, None, None) if norm is None else (norm.weight, norm.bias, norm.running_mean, norm.running_var)),
+        residual,
+        total_steps(x, act, residual, steps),
+        training,
+        0.0 if norm is None else norm.eps,
+        *codes.encode(act.neuron),
+    )
+    _update(norm, statistics)
+    output: Tensor = y
+    return output
+
+
+def _update(norm: Norm | None, statistics: Tensor) -> None:
+    """Move the running statistics in training mode."""
+    if norm is not None and norm.training:
         with torch.no_grad():
             norm.running_mean.lerp_(statistics[0], norm.momentum)
             norm.running_var.lerp_(statistics[2], norm.momentum)
-    output: Tensor = y
-    return output
 
 
 def spiking_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
@@ -130,6 +153,25 @@ def _fake_norm_act_backward(
     return _empty_rows(x, x.shape), residual_, weight_, bias_, statistics.new_empty(() if w is not None else 0)
 
 
+def _fake_norm_act_rate(x: Tensor, *args: Any) -> tuple[Tensor, ...]:
+    shape = (1, *x.shape[1:])
+    x_mean = _empty_rows(x, shape) if x.shape[0] > 1 else x.new_empty(0)
+    statistics = x.new_empty((3, x.shape[2]), dtype=torch.float32)
+    return _empty_rows(x, (args[5], *x.shape[1:])), statistics, x_mean, _empty_rows(x, shape)
+
+
+def _fake_norm_act_rate_backward(
+    grad: Tensor, slope: Tensor, x_mean: Tensor, weight: Tensor | None, statistics: Tensor, *_: Any
+) -> tuple[Tensor, ...]:
+    channels = 0 if weight is None else grad.shape[2]
+    parameters = statistics.new_empty(channels), statistics.new_empty(channels)
+    return _empty_rows(grad, grad.shape), _empty_rows(slope, x_mean.shape), *parameters
+
+
+def _fake_mean_over_time(x: Tensor) -> Tensor:
+    return _empty_rows(x, (1, *x.shape[1:]))
+
+
 def _fake_pack(x: Tensor) -> Tensor:
     return x.new_empty((x.numel() + 7) // 8 + PADDING, dtype=torch.uint8)
 
@@ -187,6 +229,39 @@ def _norm_act_backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple
     )
 
 
+def _keep_norm_act_rate(ctx: Any, inputs: Any, output: Any) -> None:
+    x, weight, _, _, _, residual, ctx.steps, ctx.training, *_ = inputs
+    _, statistics, x_mean, slope = output
+    ctx.x_steps, ctx.residual_steps = x.shape[0], 0 if residual is None else residual.shape[0]
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(statistics, x_mean, slope)
+    ctx.save_for_backward(x if ctx.x_steps == 1 else x_mean, slope, weight, statistics)
+
+
+def _norm_act_rate_backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Any, ...]:
+    if grad is None:
+        return (None,) * 11
+    x_mean, slope, weight, statistics = ctx.saved_tensors
+    residual_, x_, weight_, bias_ = torch.ops.spikedistill.norm_act_rate_backward(
+        one_step(grad, torch.ops.spikedistill.mean_over_time),
+        slope,
+        x_mean,
+        weight,
+        statistics,
+        ctx.steps,
+        ctx.training,
+    )
+    have_norm = weight is not None
+
+    def over(one: Tensor, steps: int) -> Tensor:
+        return one * ctx.steps if steps == 1 else one.expand(steps, *one.shape[1:])
+
+    return (
+        *(over(x_, ctx.x_steps), weight_ if have_norm else None, bias_ if have_norm else None, None, None),
+        *(over(residual_, ctx.residual_steps) if ctx.residual_steps else None, *[None] * 5),
+    )
+
+
 def _keep_conv2d(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
     x, weight, bias, *ctx.geometry = inputs
     ctx.shape, ctx.dtype, ctx.bias_shape = x.shape, x.dtype, None if bias is None else list(bias.shape)
@@ -239,6 +314,9 @@ def _pool_backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Ten
 FAKES: dict[str, Callable[..., Any]] = {
     "norm_act": _fake_norm_act,
     "norm_act_backward": _fake_norm_act_backward,
+    "norm_act_rate": _fake_norm_act_rate,
+    "norm_act_rate_backward": _fake_norm_act_rate_backward,
+    "mean_over_time": _fake_mean_over_time,
     "pack_spikes": _fake_pack,
     "unpack_spikes": _fake_unpack,
     "spiking_conv2d": _fake_conv2d,
@@ -248,6 +326,7 @@ FAKES: dict[str, Callable[..., Any]] = {
 }
 GRADIENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "norm_act": (_norm_act_backward, _keep_norm_act),
+    "norm_act_rate": (_norm_act_rate_backward, _keep_norm_act_rate),
     "spiking_conv2d": (_conv2d_backward, _keep_conv2d),
     "spiking_linear": (_linear_backward, _keep_linear),
     "max_pool2d": (_pool_backward, _keep_pool),
