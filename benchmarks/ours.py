@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from benchmarks.tasks import Distillation, Layer, Net, NetworkTask, NormNeuronLayer, Task
 from benchmarks.work import Loss, Side, Work, label_loss, training_with, work
 from spikedistill import kernels
+from spikedistill.kernels import FrozenWeights
 from spikedistill.kernels.choice import implementation
 from spikedistill.methods import VanillaKD
 from spikedistill.methods.method import Signals
@@ -103,8 +104,8 @@ def neuron_steps(task: Task) -> int:
     return per_image * task.steps * task.batch
 
 
-BF16 = Side(network, layer, bf16=True, channels_last=True)
-FP32 = Side(network, layer, bf16=False, channels_last=True)
+BF16 = Side(network, layer, bf16=True, channels_last=True, constant=FrozenWeights)
+FP32 = Side(network, layer, bf16=False, channels_last=True, constant=FrozenWeights)
 RATE = Side(lambda task: network(task, "rate"), layer, bf16=True, channels_last=True)
 COMPILED = Side(lambda task: torch.compile(network(task)), layer, bf16=True, channels_last=True)
 
@@ -159,8 +160,10 @@ def taught(task: Distillation, side: Side, device: torch.device) -> Work:
     """Distillation with a frozen ANN in eval mode, in the side's number format."""
     teacher = BF16.place(build(task.teacher, ReLU()), device).eval().requires_grad_(False)
 
+    constant = side.constant()
+
     def loss_on(images: Tensor) -> Loss:
-        with torch.no_grad(), side.autocast(device):
+        with torch.no_grad(), side.autocast(device), constant:
             return _distil(teacher(images).float())
 
     return training_with(task, side, device, loss_on)

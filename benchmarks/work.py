@@ -1,7 +1,7 @@
 """The work itself, the same for all contenders: a task and what a contender brings make the closures to be measured."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any
@@ -37,6 +37,8 @@ class Side:
     channels_last: bool
     reset: Callable[[nn.Module], object] = field(default=lambda _: None)
     """Called after each pass."""
+    constant: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """Context of passes between which weights do not change."""
 
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
         """Context of forward passes."""
@@ -134,10 +136,11 @@ def inference(task: Inference, side: Side, device: torch.device) -> Work:
     torch.manual_seed(0)
     network = side.place(side.network(task), device).eval()
     images = side.images(task, device)
+    constant = side.constant()
 
     @torch.no_grad()
     def step() -> None:
-        with side.autocast(device):
+        with side.autocast(device), constant:
             network(images).float().mean(0)
         side.reset(network)
 

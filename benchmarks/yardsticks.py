@@ -21,7 +21,7 @@ def ann(task: NetworkTask, device: torch.device) -> Work:
         implementation("cpu")
         return Held(build(task.net, ReLU()), 1)
 
-    return work(task, Side(network, BF16.layer, bf16=True, channels_last=True), device)
+    return work(task, Side(network, BF16.layer, bf16=True, channels_last=True, constant=BF16.constant), device)
 
 
 def copy(task: Layer, device: torch.device) -> Work:

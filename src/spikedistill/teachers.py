@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from spikedistill.checkpoint import tensors_digest
 from spikedistill.data.augment import normalise
 from spikedistill.data.dataset import Dataset, Split
 from spikedistill.errors import InputError, nearest
+from spikedistill.kernels import FrozenWeights
 from spikedistill.methods.method import Signals
 from spikedistill.precision import autocast, channels_last
 from spikedistill.recipe import FromModule
@@ -38,6 +39,8 @@ class LoadedTeacher:
     """Whether its forward takes (images, steps), as this library's networks do, or images alone."""
     taps: dict[str, Tensor]
     """Activations of the last pass, by name."""
+    constant: FrozenWeights = field(default_factory=FrozenWeights)
+    """Its weights as a pass wants them."""
 
     @torch.no_grad()
     def signals(self, images: Tensor, bf16: bool) -> Signals:
@@ -48,7 +51,7 @@ class LoadedTeacher:
         whose numbers from 2^-17 to 65504 float16 has all); in fp32 it moves a logit by at most 1 part in 2048.
         """
         x = normalise(images, self.mean, self.std)
-        with autocast(x.device, bf16):
+        with autocast(x.device, bf16), self.constant:
             logits = self.network(x, self.steps) if self.takes_steps else self.network(x)
         if not isinstance(logits, Tensor) or logits.dim() not in (2, 3) or logits.shape[-2] != len(images):
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__

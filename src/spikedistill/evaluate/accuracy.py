@@ -7,6 +7,7 @@ from torch import nn
 
 from spikedistill.data.augment import normalise
 from spikedistill.data.dataset import Dataset, Split
+from spikedistill.kernels import FrozenWeights
 from spikedistill.precision import autocast
 
 
@@ -43,12 +44,13 @@ def accuracy(
     network.eval()
     alone: torch.Tensor | int = 0
     together: torch.Tensor | int = 0
-    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
-        x = normalise(images, data.mean, data.std)
-        with autocast(x.device, bf16):
-            logits = network(x, steps).float()
-        alone = alone + (logits.argmax(-1) == labels).sum(1)
-        together = together + (logits.cumsum(0).argmax(-1) == labels).sum(1)
+    with FrozenWeights():
+        for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+            x = normalise(images, data.mean, data.std)
+            with autocast(x.device, bf16):
+                logits = network(x, steps).float()
+            alone = alone + (logits.argmax(-1) == labels).sum(1)
+            together = together + (logits.cumsum(0).argmax(-1) == labels).sum(1)
     network.train(was_training)
     assert isinstance(alone, torch.Tensor)
     assert isinstance(together, torch.Tensor)

@@ -3,6 +3,8 @@
 from spikedistill.kernels.choice import active
 from spikedistill.kernels.dispatch import (
     activate,
+    conv2d,
+    linear,
     max_pool2d,
     norm_act,
     rate_conv2d,
@@ -10,10 +12,14 @@ from spikedistill.kernels.dispatch import (
     spiking_conv2d,
     spiking_linear,
 )
+from spikedistill.kernels.frozen import FrozenWeights
 
 __all__ = [
+    "FrozenWeights",
     "activate",
     "active",
+    "conv2d",
+    "linear",
     "max_pool2d",
     "norm_act",
     "rate_conv2d",

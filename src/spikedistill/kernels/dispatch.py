@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikedistill import neurons
+from spikedistill.kernels import frozen
 from spikedistill.kernels.choice import TRITON, implementation
 from spikedistill.kernels.cpu import ops
 from spikedistill.kernels.rates import RateConv2d, RateLinear
@@ -72,20 +73,31 @@ def activate(
     return output
 
 
-def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N Cout Hout Wout"]:
-    """`conv(x)` for x of spikes (0 or 1), which the kernel keeps as bits for the backward pass.
+def conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N Cout Hout Wout"]:
+    """`conv(x)`, under autocast in autocast's dtype; elsewhere the weight is cast to x's dtype."""
+    x = x.to(_dtype(x))
+    made_ready = frozen.weights()
+    if made_ready is not None and x.numel() > 0 and implementation(x.device.type) == "cpu":
+        y = made_ready.conv2d(x, conv)
+        if y is not None:
+            return y
+    output: Tensor = conv._conv_forward(*_in_one_dtype(x, conv.weight, conv.bias))
+    return output
 
-    Under autocast in autocast's dtype; elsewhere the weight is cast to x's dtype.
+
+def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N Cout Hout Wout"]:
+    """`conv2d(x, conv)` for x of spikes (0 or 1), which the kernel keeps as bits for the backward pass.
 
     Raises:
         ValueError: in the kernel, when a gradient is needed: an element is neither 0 nor 1.
     """
-    x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
     keeps = torch.is_grad_enabled() and conv.weight.requires_grad
-    if keeps and _bits_apply(x) and conv.padding_mode == "zeros" and not isinstance(conv.padding, str):
-        return ops.spiking_conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
-    output: Tensor = conv._conv_forward(x, weight, bias)
-    return output
+    if not keeps or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        return conv2d(x, conv)
+    x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
+    if not _bits_apply(x):
+        return conv2d(x, conv)
+    return ops.spiking_conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 def spiking_linear(x: Float[Tensor, "*N in"], linear: nn.Linear) -> Float[Tensor, "*N out"]:
@@ -96,11 +108,16 @@ def spiking_linear(x: Float[Tensor, "*N in"], linear: nn.Linear) -> Float[Tensor
     return nn.functional.linear(x, weight, bias)
 
 
+def linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out"]:
+    """`layer(x)`, in the dtype of `conv2d`."""
+    return nn.functional.linear(*_in_one_dtype(x, layer.weight, layer.bias))
+
+
 def rate_conv2d(x: Float[Tensor, "T B Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "T B Cout Hout Wout"]:
     """`conv(x)` between neurons whose backward pass is on rates; see `spikedistill.kernels.rates`."""
     folded = x.flatten(0, 1)
     if not _on_rates(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-        y = conv._conv_forward(*_in_one_dtype(folded, conv.weight, conv.bias))
+        y = conv2d(folded, conv)
         return average_gradient(y.view(*x.shape[:2], *y.shape[1:]))
     x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
     geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
@@ -133,6 +150,15 @@ def _bits_apply(x: Tensor) -> bool:
     return implementation(x.device.type) == "cpu" and x.dtype in ops.DTYPES and x.numel() > 0
 
 
+def _dtype(x: Tensor) -> torch.dtype:
+    kind = x.device.type
+    autocasts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if autocasts else x.dtype
+
+
 def _in_one_dtype(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+    dtype = _dtype(x)
+    made_ready = frozen.weights()
+    if made_ready is not None:
+        weight, bias = made_ready.cast(weight, dtype), None if bias is None else made_ready.cast(bias, dtype)
     return x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)

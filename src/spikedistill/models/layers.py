@@ -23,7 +23,7 @@ class Linear(nn.Linear):
         """Outputs [T, B, out_features]."""
         if self.reads_rates:
             return kernels.rate_linear(x, self)
-        return kernels.spiking_linear(x, self) if self.reads_bits else super().forward(x)
+        return kernels.spiking_linear(x, self) if self.reads_bits else kernels.linear(x, self)
 
 
 class Conv2d(nn.Conv2d):
@@ -46,7 +46,7 @@ class Conv2d(nn.Conv2d):
         if self.reads_rates:
             return kernels.rate_conv2d(x, self)
         folded = x.flatten(0, 1)
-        y = kernels.spiking_conv2d(folded, self) if self.reads_bits else super().forward(folded)
+        y = kernels.spiking_conv2d(folded, self) if self.reads_bits else kernels.conv2d(folded, self)
         return y.view(*x.shape[:2], *y.shape[1:])
 
 

@@ -1,0 +1,87 @@
+"""Weights that do not change for a while, made ready once: cast, and on a CPU in oneDNN's own order.
+
+At batch 1 casting and reordering cost as much as the convolutions themselves. Whether a weight has changed cannot be
+asked (PyTorch's fused optimisers do not count their changes), so who knows says so:
+
+    with torch.no_grad(), FrozenWeights():
+        for images in batches:
+            network(images, steps)
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_active: ContextVar["FrozenWeights | None"] = ContextVar("frozen_weights", default=None)
+
+
+class FrozenWeights:
+    """While it is entered, the weights of networks that are called without gradients are made ready once and kept.
+
+    It may be entered again and still has what it made. Weights that change must not be used with it again.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+        self._tokens: list[Token[FrozenWeights | None]] = []
+
+    def __enter__(self) -> "FrozenWeights":
+        self._tokens.append(_active.set(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _active.reset(self._tokens.pop())
+
+    def cast(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """The weight in this dtype."""
+        if weight.dtype == dtype:
+            return weight
+        return self._once(weight, (dtype,), lambda: weight.detach().to(dtype))
+
+    def conv2d(self, x: Tensor, conv: nn.Conv2d) -> Tensor | None:
+        """Return `conv(x)` for x [N, C, H, W] of the dtype to compute in; None where only PyTorch's own way is left.
+
+        oneDNN's operators on reordered weights are those that torch.compile uses; they give what PyTorch's own give.
+        """
+        plain = conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and conv.bias is None
+        if not plain or not _has_onednn(x.dtype):
+            return None
+        padding, stride, dilation = list(conv.padding), list(conv.stride), list(conv.dilation)
+
+        def reorder() -> Tensor:
+            made: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+                conv.weight.detach().to(x.dtype), padding, stride, dilation, conv.groups, list(x.shape)
+            )
+            return made
+
+        weight = self._once(conv.weight, (x.dtype, x.shape), reorder)
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, None, padding, stride, dilation, conv.groups, "none", [], ""
+        )
+        return y
+
+    def _once(self, weight: Tensor, purpose: tuple[Any, ...], make: Callable[[], Tensor]) -> Tensor:
+        key = (id(weight), *purpose)
+        if key not in self._made:
+            self._made[key] = (weight, make())  # the weight too, so that no other takes its id
+        return self._made[key][1]
+
+
+def weights() -> FrozenWeights | None:
+    """What is entered, where there are no gradients and nothing is being compiled."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return None
+    return _active.get()
+
+
+def _has_onednn(dtype: torch.dtype) -> bool:
+    if not (torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled):
+        return False
+    if not all(hasattr(torch.ops.mkldnn, name) for name in ("_reorder_convolution_weight", "_convolution_pointwise")):
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32

@@ -1,0 +1,109 @@
+"""Weights that are made ready once give the same results."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from spikedistill import kernels
+from spikedistill.data.augment import normalise
+from spikedistill.evaluate.accuracy import accuracy
+from spikedistill.kernels import FrozenWeights
+from spikedistill.kernels.choice import VARIABLE
+from spikedistill.models import WRN, ConvNet, ResNet
+from spikedistill.neurons import IF
+
+pytestmark = pytest.mark.usefixtures("cpu_kernels")
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+LAYERS = [
+    nn.Conv2d(5, 7, 3, padding=1, bias=False),
+    nn.Conv2d(16, 32, 3, stride=2, bias=False),
+    nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4, bias=False),
+    nn.Conv2d(6, 4, 1, bias=False),
+    nn.Conv2d(6, 4, 3, padding=1, bias=False, padding_mode="circular"),
+    nn.Conv2d(6, 4, 3, padding="same", bias=False),
+    nn.Conv2d(6, 4, 3),
+]
+
+
+def images(layer: nn.Conv2d, dtype: torch.dtype = torch.float32, batch: int = 3) -> torch.Tensor:
+    x = torch.randn(batch, layer.in_channels, 9, 8, generator=torch.Generator().manual_seed(0))
+    return x.to(dtype, memory_format=torch.channels_last)
+
+
+def plain(x: torch.Tensor, layer: nn.Conv2d) -> torch.Tensor:
+    return copy.deepcopy(layer).to(x.dtype)(x)
+
+
+@DTYPES
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@torch.no_grad()
+def test_convolutions_give_what_pytorch_gives(layer, dtype):
+    constant = FrozenWeights()
+    for batch in (3, 3, 1):
+        x = images(layer, dtype, batch)
+        with constant:
+            y = kernels.conv2d(x, layer)
+        assert y.dtype == dtype
+        # PyTorch may take another algorithm for weights in another order: the last bit of bf16
+        assert torch.allclose(y, plain(x, layer), atol=1e-6, rtol=1e-6 if dtype == torch.float32 else 0.01)
+
+
+@torch.no_grad()
+def test_a_weight_is_made_ready_once():
+    conv, linear = nn.Conv2d(5, 7, 3, bias=False), nn.Linear(5, 7)
+    x, rows = images(conv, torch.bfloat16), torch.randn(4, 5).bfloat16()
+    constant = FrozenWeights()
+    with constant:
+        before = kernels.conv2d(x, conv), kernels.linear(rows, linear)
+        conv.weight.zero_()
+        linear.weight.zero_()
+    with constant:  # entered again, it still takes them for what they were
+        assert torch.equal(kernels.conv2d(x, conv), before[0])
+        assert torch.equal(kernels.linear(rows, linear), before[1])
+    assert kernels.conv2d(x, conv).abs().max() == 0
+    with FrozenWeights():
+        assert kernels.conv2d(x, conv).abs().max() == 0
+        assert torch.equal(kernels.linear(rows, linear), linear.bias.bfloat16().expand(4, 7))
+
+
+def test_gradients_go_past_it():
+    conv = nn.Conv2d(5, 7, 3, bias=False)
+    with FrozenWeights():
+        kernels.conv2d(images(conv), conv).sum().backward()
+    assert conv.weight.grad is not None
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW])
+def test_evaluation_between_steps_sees_the_new_weights(optimizer, stripes):
+    """Fused optimisers change weights without counting it, so what is kept must end with the evaluation."""
+    data = stripes()
+    splits = data.load()
+    torch.manual_seed(0)
+    network = ConvNet((4,), (8,)).build(data.shape, data.classes, IF())
+    step = optimizer(network.parameters(), 0.5, fused=True)
+    x = normalise(splits.test.images, data.mean, data.std)
+    for _ in range(3):
+        F.cross_entropy(network(x, 2).mean(0), splits.test.labels).backward()
+        step.step()
+        fresh = copy.deepcopy(network)
+        results = [accuracy(net, splits.test, data, 2, bf16=True) for net in (network, fresh)]
+        assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("model", [WRN(10, 1), ResNet(18, width=8)], ids=lambda model: model.name)
+def test_whole_networks(model, monkeypatch):
+    network = model.build((3, 16, 16), 10, IF()).eval()
+    x = torch.randn(4, 3, 16, 16)
+    with torch.no_grad():
+        slow = network(x, 4)
+        with FrozenWeights():
+            fast = network(x, 4)
+    assert torch.allclose(fast, slow, atol=1e-5)
+    with torch.inference_mode(), FrozenWeights():
+        assert torch.equal(network(x, 4), fast)
+    monkeypatch.setenv(VARIABLE, "reference")
+    with torch.no_grad(), FrozenWeights():
+        assert torch.allclose(network(x, 4), slow, atol=1e-5)
