@@ -67,6 +67,7 @@ TEACHER = Recipe(
     optimizer=SGD(0.05),
     batch_size=30,
     epochs=2,
+    precision="fp32",
 )
 STUDENT = replace(TEACHER, name="student", neuron=IF(), steps=3, model=ConvNet((4,), (8,)))
 

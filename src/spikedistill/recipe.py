@@ -55,7 +55,7 @@ class Recipe:
     schedule: Schedule = Cosine()
     batch_size: int = 128
     """The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Autocast to bfloat16, or not; `auto` takes bf16 where the machine has instructions for it."""
     clip_norm: float = 0.0
     """Largest norm of the gradient of all parameters together; 0 for no clipping."""

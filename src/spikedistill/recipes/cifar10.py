@@ -24,7 +24,6 @@ teacher = Recipe(
     neuron=ReLU(),
     optimizer=SGD(learning_rate=0.1, weight_decay=5e-4),
     epochs=200,
-    precision="auto",
 )
 scratch = replace(teacher, name="cifar10-scratch", model=WRN(16, 2), neuron=IF(detach_reset=True), steps=4)
 distilled = replace(scratch, name="cifar10-distilled", method=KDSNNResponse(), teacher=FromRecipe(teacher))

@@ -23,6 +23,7 @@ teacher = Recipe(
     optimizer=Adam(1e-2),
     batch_size=64,
     epochs=15,
+    precision="fp32",  # the same demo on every machine
 )
 scratch = Recipe(
     name="digits-scratch",
@@ -33,6 +34,7 @@ scratch = Recipe(
     optimizer=Adam(5e-3),
     batch_size=20,
     epochs=200,
+    precision="fp32",
 )
 kdsnn = replace(scratch, name="digits-kdsnn", method=KDSNNResponse(alpha=0.9), teacher=FromRecipe(teacher))
 tser = replace(kdsnn, name="digits-tser", method=TSER(alpha=0.9))

@@ -24,7 +24,6 @@ teacher = Recipe(
     optimizer=SGD(learning_rate=0.05),
     schedule=Cosine(warmup_epochs=0.5),
     epochs=4,
-    precision="auto",
 )
 scratch = replace(
     teacher,

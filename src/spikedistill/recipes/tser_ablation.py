@@ -23,7 +23,6 @@ teacher = Recipe(
     neuron=ReLU(),
     optimizer=SGD(learning_rate=0.1, weight_decay=5e-4),
     epochs=300,
-    precision="auto",
 )
 _student = replace(
     teacher, model=ResNet(18), neuron=LIF(tau=2.0, decay_input=False), steps=2, teacher=FromRecipe(teacher)
