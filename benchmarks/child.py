@@ -4,11 +4,16 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import CONTENDERS, KERNELS, Contender
 from benchmarks.rows import ROWS
 from benchmarks.tasks import Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchmarks.work import Work
 
 FIRST_STEPS = 3
 """Steps before the clock starts; memory is measured over them."""
@@ -48,13 +53,10 @@ def measure(task: Task, contender: Contender, device_name: str, seconds: float, 
 
     from benchmarks.measure import bytes_saved, first_steps, seconds_per_step
     from benchmarks.ours import neuron_steps
-    from spikedistill.allocator import keep_freed_memory
 
-    if contender.keeps_memory or contender.package == "spikedistill":
-        keep_freed_memory()
     device = torch.device(device_name)
     counted = neuron_steps(task)
-    work = contender.builder()(task, device)
+    work = begin(task, contender, device)
     peak = first_steps(work, device, FIRST_STEPS)
     return {
         "seconds": seconds_per_step(work, device, seconds, at_least),
@@ -65,6 +67,16 @@ def measure(task: Task, contender: Contender, device_name: str, seconds: float, 
         "capability": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
+
+
+def begin(task: Task, contender: Contender, device: "torch.device") -> "Work":
+    """The contender's work, with malloc set for those who have it."""
+    from spikedistill.allocator import keep_freed_memory
+
+    if contender.keeps_memory or contender.package == "spikedistill":
+        keep_freed_memory()
+    work: Work = contender.builder()(task, device)
+    return work
 
 
 if __name__ == "__main__":

@@ -112,22 +112,22 @@ COMPILED = Side(lambda task: torch.compile(network(task)), layer, bf16=True, cha
 
 def bf16(task: Task, device: torch.device) -> Work:
     """bf16 autocast; a task with a teacher does without it."""
-    return _alone(task, BF16, device)
+    return alone(task, BF16, device)
 
 
 def fp32(task: Task, device: torch.device) -> Work:
     """Float32, likewise."""
-    return _alone(task, FP32, device)
+    return alone(task, FP32, device)
 
 
 def bf16_rate(task: Task, device: torch.device) -> Work:
     """bf16 autocast, backward on rates averaged over time."""
-    return _alone(task, RATE, device)
+    return alone(task, RATE, device)
 
 
 def bf16_compiled(task: Task, device: torch.device) -> Work:
     """The network through torch.compile."""
-    return _alone(task, COMPILED, device)
+    return alone(task, COMPILED, device)
 
 
 def bf16_taught(task: Distillation, device: torch.device) -> Work:
@@ -150,7 +150,8 @@ def fp32_stored(task: Distillation, device: torch.device) -> Work:
     return stored(task, FP32, device)
 
 
-def _alone(task: Task, side: Side, device: torch.device) -> Work:
+def alone(task: Task, side: Side, device: torch.device) -> Work:
+    """The side's work; of a task with a teacher, the training from labels."""
     if isinstance(task, Distillation):
         return training_with(task, side, device, lambda _: label_loss)
     return work(task, side, device)

@@ -66,7 +66,11 @@ INFERENCE = tuple(
 )
 OVER_STEPS = tuple(Row(f"train-wrn16-2-T{steps}", Training(8, steps, WRN16_2), SHORT) for steps in STEPS)
 TEACHERS = (
-    Row("distil-wrn16-2", Distillation(32, 4, WRN16_2, RESNET18), (*DISTILLATION, "spikingjelly-best-teacher")),
+    Row(
+        "distil-wrn16-2",
+        Distillation(32, 4, WRN16_2, RESNET18),
+        (*DISTILLATION, "spikingjelly-best-teacher", "ann", "convolutions"),
+    ),
 )
 DATA = (Row("data-pipeline", Pipeline(32, 4, WRN16_2), PIPELINE),)
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.ours import BF16, SHAPES_ONLY, Held, build
+from benchmarks.ours import BF16, SHAPES_ONLY, Held, alone, build
 from benchmarks.tasks import Inference, Layer, NetworkTask
 from benchmarks.work import Side, Work, work
 from spikedistill.kernels.choice import implementation
@@ -21,7 +21,7 @@ def ann(task: NetworkTask, device: torch.device) -> Work:
         implementation("cpu")
         return Held(build(task.net, ReLU()), 1)
 
-    return work(task, Side(network, BF16.layer, bf16=True, channels_last=True, constant=BF16.constant), device)
+    return alone(task, Side(network, BF16.layer, bf16=True, channels_last=True, constant=BF16.constant), device)
 
 
 def copy(task: Layer, device: torch.device) -> Work:

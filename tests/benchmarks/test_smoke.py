@@ -41,3 +41,13 @@ def test_two_rows_end_to_end(tmp_path):
         assert float(base["saved_bytes_per_neuron_step"]) > 0
     assert float(lines[4]["saved_ratio"]) > 1.0
     assert "QUICK" in done.stdout
+
+
+def test_profile():
+    command = [sys.executable, "-m", "benchmarks.profile", "norm-neuron", "ours-reference", "--quick", "--lines", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    first, *lines = done.stdout.splitlines()
+    assert first.startswith("norm-neuron  ours-reference: ")
+    assert len(lines) == 3
+    assert all("%" in line for line in lines)
