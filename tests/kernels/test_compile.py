@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spikedistill import kernels
 from spikedistill.kernels import codes
+from spikedistill.models import WRN
 from spikedistill.neurons import IF, PLIF, Neuron, Norm
 
 pytestmark = pytest.mark.usefixtures("cpu_kernels", "unchecked")
@@ -84,6 +85,21 @@ def test_a_network_compiles_with_inductor() -> None:
     compare(IF(), "inductor")
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # Dynamo's own doing
+@pytest.mark.parametrize("neuron", [IF(), IF(backward="rate")], ids=str)
+def test_a_student_compiles_into_one_graph(neuron: Neuron) -> None:
+    torch.manual_seed(0)
+    student = WRN(10, 1).build((3, 16, 16), 10, neuron)
+    images, labels, grads = torch.randn(4, 3, 16, 16), torch.randint(10, (4,)), []
+    for compiled in (False, True):
+        copied = deepcopy(student)
+        function = torch.compile(copied, backend="aot_eager", fullgraph=True) if compiled else copied
+        torch.nn.functional.cross_entropy(function(images, 4).mean(0), labels).backward()
+        grads.append([parameter.grad for parameter in copied.parameters()])
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
 def layer_arguments(x: Tensor, residual: Tensor | None, training: bool) -> tuple:
     norm = Norm(x.shape[2])
     numbers = codes.encode(PLIF())
@@ -100,6 +116,27 @@ def test_norm_act_is_a_well_formed_operator(shape: tuple[int, ...], training: bo
     x = torch.randn(shape, requires_grad=True)
     residual = torch.randn((3, *shape[1:]), requires_grad=True)
     torch.library.opcheck(torch.ops.spikedistill.norm_act.default, layer_arguments(x, residual, training))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_norm_act_rate_is_a_well_formed_operator(steps: int, training: bool) -> None:
+    x = torch.randn((steps, 2, 5, 3, 4), requires_grad=True)
+    residual = torch.randn((3, 2, 5, 3, 4), requires_grad=True)
+    norm = Norm(5)
+    torch.library.opcheck(
+        torch.ops.spikedistill.norm_act_rate.default,
+        (
+            *(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, residual, 3, training, 1e-5),
+            *codes.encode(IF(backward="rate")),
+        ),
+    )
+    one = torch.randn(1, 2, 5, 3, 4)
+    torch.library.opcheck(
+        torch.ops.spikedistill.norm_act_rate_backward.default,
+        (one, one * 2, one * 3, norm.weight.detach(), torch.ones(3, 5), 3, training),
+    )
+    torch.library.opcheck(torch.ops.spikedistill.mean_over_time.default, (x.detach(),))
 
 
 def test_the_others_are_well_formed_operators() -> None:

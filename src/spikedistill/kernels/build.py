@@ -107,7 +107,7 @@ def _build(compiler: str, path: Path) -> None:
     with _lock(path.with_suffix(".lock")):
         if path.exists():  # another process was first
             return
-        print("Building CPU kernels (once per machine, about 15 s) ...", file=sys.stderr, flush=True)
+        print("Building CPU kernels (once per machine, about 25 s) ...", file=sys.stderr, flush=True)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             library = Path(folder) / path.name
