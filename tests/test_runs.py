@@ -10,7 +10,7 @@ import spikedistill
 from spikedistill import checkpoint, loop, recipe_files, runs
 from spikedistill.data.augment import normalise
 from spikedistill.errors import InputError
-from spikedistill.methods import TET
+from spikedistill.methods import TET, TSER, KDSNNResponse, VanillaKD
 from spikedistill.models import MLP, ConvNet
 from spikedistill.recipe import Recipe
 from spikedistill.run_folder import alone
@@ -187,12 +187,14 @@ def test_an_unfinished_run_has_no_numbers(run):
         run.network()
 
 
-def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, tmp_path):
+def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, taught, tmp_path):
     neuron = replace(student.neuron, backward="rate")
-    with pytest.raises(InputError, match="tet judges single time steps"):
-        runs.train(replace(student, neuron=neuron, method=TET()), tmp_path, "cpu")
+    for recipe in (replace(student, method=TET()), taught(TSER())):
+        with pytest.raises(InputError, match="judges single time steps"):
+            runs.train(replace(recipe, neuron=neuron), tmp_path, "cpu")
     assert not list(tmp_path.iterdir())
-    runs.check(replace(student, neuron=neuron))
+    for recipe in (student, taught(KDSNNResponse()), taught(VanillaKD())):
+        runs.check(replace(recipe, neuron=neuron))
 
 
 def test_models_that_do_not_fit_the_images_are_refused(student, tmp_path):

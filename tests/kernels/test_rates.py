@@ -97,11 +97,15 @@ def test_bf16():
         assert (one.float() - other).abs().max() <= 0.02 * other.abs().max()
 
 
-def test_neurons_without_a_norm():
-    x = drawn((3, 20), 4, torch.float32, 0).requires_grad_()
-    y = kernels.activate(x, RATE.build())
-    (grad,) = torch.autograd.grad(y.mean(0).square().sum(), x)
-    assert torch.equal(grad, grad[:1].expand_as(grad))
+@pytest.mark.parametrize("held", [False, True], ids=["moving", "held"])
+def test_neurons_without_a_norm(held):
+    grads, weight = [], torch.randn(3, 20, generator=torch.Generator().manual_seed(1))
+    for function in (kernels.activate, lambda x, act, steps: act(x, steps)):
+        x = drawn((3, 20), 1 if held else 4, torch.float32, 0).requires_grad_()
+        (function(x, RATE.build(), 4).mean(0) * weight).sum().backward()
+        grads.append(x.grad)
+    assert (grads[0] - grads[1]).abs().max() <= 1e-6
+    assert grads[0].abs().max() > 0
 
 
 @pytest.mark.parametrize("dtype", ops.DTYPES, ids=["fp32", "bf16"])

@@ -63,13 +63,15 @@ def activate(
 ) -> Float[Tensor, "T B C ..."]:
     """`act(current, steps)`: the neurons alone, without a norm before them."""
     chosen = implementation(current.device.type)
-    if averages(act.neuron) and torch.is_grad_enabled():
-        chosen = "reference"
+    on_rates = averages(act.neuron) and torch.is_grad_enabled()
     if chosen == "cpu" and ops.supports(current, None, act, None, steps):
+        if on_rates:
+            return ops.norm_act_rate(current, None, act, None, steps)
         return ops.norm_act(current, None, act, None, steps, residual_is_spikes=False)
-    output: Tensor = (
-        importlib.import_module(TRITON).activate(current, act, steps) if chosen == "triton" else act(current, steps)
-    )
+    if chosen == "triton" and not on_rates:
+        fast: Tensor = importlib.import_module(TRITON).activate(current, act, steps)
+        return fast
+    output: Tensor = act(current, steps)
     return output
 
 
@@ -91,21 +93,10 @@ def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tens
     Raises:
         ValueError: in the kernel, when a gradient is needed: an element is neither 0 nor 1.
     """
-    keeps = torch.is_grad_enabled() and conv.weight.requires_grad
-    if not keeps or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+    if not _keeps_bits(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         return conv2d(x, conv)
     x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
-    if not _bits_apply(x):
-        return conv2d(x, conv)
     return ops.spiking_conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
-
-
-def spiking_linear(x: Float[Tensor, "*N in"], linear: nn.Linear) -> Float[Tensor, "*N out"]:
-    """`linear(x)` for x of spikes (0 or 1), [N, in] or [T, N, in]; otherwise like `spiking_conv2d`."""
-    x, weight, bias = _in_one_dtype(x, linear.weight, linear.bias)
-    if torch.is_grad_enabled() and linear.weight.requires_grad and _bits_apply(x) and x.dim() in (2, 3):
-        return ops.spiking_linear(x, weight, bias)
-    return nn.functional.linear(x, weight, bias)
 
 
 def linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out"]:
@@ -113,11 +104,17 @@ def linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out
     return nn.functional.linear(*_in_one_dtype(x, layer.weight, layer.bias))
 
 
+def spiking_linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out"]:
+    """`linear(x, layer)` for x of spikes (0 or 1), [N, in] or [T, N, in]; otherwise like `spiking_conv2d`."""
+    if not _keeps_bits(x, layer.weight) or x.dim() not in (2, 3):
+        return linear(x, layer)
+    return ops.spiking_linear(*_in_one_dtype(x, layer.weight, layer.bias))
+
+
 def rate_conv2d(x: Float[Tensor, "T B Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "T B Cout Hout Wout"]:
     """`conv(x)` between neurons whose backward pass is on rates; see `spikedistill.kernels.rates`."""
-    folded = x.flatten(0, 1)
     if not _on_rates(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-        y = conv2d(folded, conv)
+        y = conv2d(x.flatten(0, 1), conv)
         return average_gradient(y.view(*x.shape[:2], *y.shape[1:]))
     x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
     geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
@@ -125,12 +122,13 @@ def rate_conv2d(x: Float[Tensor, "T B Cin H W"], conv: nn.Conv2d) -> Float[Tenso
     return output
 
 
-def rate_linear(x: Float[Tensor, "T B in"], linear: nn.Linear) -> Float[Tensor, "T B out"]:
-    """`linear(x)`, likewise."""
-    x, weight, bias = _in_one_dtype(x, linear.weight, linear.bias)
-    if not _on_rates(x, linear.weight) or x.dim() != 3:
-        return average_gradient(nn.functional.linear(x, weight, bias))
-    output: Tensor = RateLinear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+def rate_linear(x: Float[Tensor, "T B in"], layer: nn.Linear) -> Float[Tensor, "T B out"]:
+    """`linear(x, layer)`, likewise."""
+    if not _on_rates(x, layer.weight) or x.dim() != 3:
+        return average_gradient(linear(x, layer))
+    output: Tensor = RateLinear.apply(  # type: ignore[no-untyped-call]
+        *_in_one_dtype(x, layer.weight, layer.bias)
+    )
     return output
 
 
@@ -146,8 +144,9 @@ def _on_rates(x: Tensor, weight: Tensor) -> bool:
     return torch.is_grad_enabled() and weight.requires_grad and implementation(x.device.type) != "reference"
 
 
-def _bits_apply(x: Tensor) -> bool:
-    return implementation(x.device.type) == "cpu" and x.dtype in ops.DTYPES and x.numel() > 0
+def _keeps_bits(x: Tensor, weight: Tensor) -> bool:
+    wanted = torch.is_grad_enabled() and weight.requires_grad and x.numel() > 0
+    return wanted and implementation(x.device.type) == "cpu" and _dtype(x) in ops.DTYPES
 
 
 def _dtype(x: Tensor) -> torch.dtype:

@@ -121,7 +121,7 @@ inline std::tuple<Tensor, Tensor, Tensor, Tensor> norm_act_rate_backward(
   const float* stats = statistics.const_data_ptr<float>();
   const float* gain = norm ? floats(*weight, "weight", channels) : nullptr;
   const Tensor current_grad = empty_rows(grad.sizes(), grad.options());
-  const Tensor x_grad = norm ? empty_rows(grad.sizes(), grad.options()) : current_grad;
+  const Tensor x_grad = empty_rows(grad.sizes(), grad.options());
   const auto parameters = grad.options().dtype(at::kFloat);
   const Tensor weight_grad = at::zeros({norm ? channels : 0}, parameters);
   const Tensor bias_grad = at::zeros({norm ? channels : 0}, parameters);
@@ -144,7 +144,7 @@ inline std::tuple<Tensor, Tensor, Tensor, Tensor> norm_act_rate_backward(
           both[k] = load(dy + at, left) * load(rate_slope + at, left);
           far[k] = both[k] * (load(x + at, left) - load(means.from(channel) + k * kWidth));
           store(g + at, both[k], left);
-          if (norm && !training) store(dx + at, both[k] * load(scales.from(channel) + k * kWidth), left);
+          if (!training) store(dx + at, both[k] * load(scales.from(channel) + k * kWidth), left);
         });
         plain.add(channel, both);
         centred.add(channel, far);
