@@ -86,11 +86,13 @@ def _compiler() -> str:
 
 def _flags() -> list[str]:
     capability = torch.backends.cpu.get_cpu_capability()
+    bf16 = torch.cpu.get_capabilities().get("avx512_bf16", False)
     return [
         *("-O3", "-std=c++20", "-fPIC", "-shared", "-fopenmp", "-w"),
         *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
         f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
         *CAPABILITY_FLAGS.get(capability, ()),
+        *(("-mavx512bf16",) if capability == "AVX512" and bf16 else ()),
     ]
 
 

@@ -6,7 +6,31 @@
 
 namespace spikedistill {
 
-// What forward and backward share. The current of step t at element i of a step is scale * x + shift + residual.
+// The current of a vector of neurons: scale * x + shift + residual.
+template <class S>
+struct VectorCurrent {
+  const S* x;
+  int64_t x_stride;  // from one step to the next
+  Vec scale, shift;
+  const S* residual;  // or null
+  const uint8_t* residual_bits;
+  int64_t residual_stride, first_bit;
+
+  // At step t, of the first n neurons.
+  SPIKEDISTILL_INLINE Vec at(int64_t t, int n) const {
+    Vec current = x_at(t, n) * scale + shift;
+    if (residual != nullptr) {
+      current += load(residual + t * residual_stride, n);
+    } else if (residual_bits != nullptr) {
+      const Mask spikes = read_bits(residual_bits, first_bit + t * residual_stride);
+      current += select(spikes, splat(1.0f), splat(0.0f));
+    }
+    return current;
+  }
+  SPIKEDISTILL_INLINE Vec x_at(int64_t t, int n) const { return load(x + t * x_stride, n); }
+};
+
+// What forward and backward share: all currents.
 template <class S>
 struct Currents {
   int64_t steps, rows, channels;  // rows of one step: B * H * W
@@ -19,48 +43,39 @@ struct Currents {
   int64_t residual_steps;      // 0, 1 or `steps`
 
   int64_t step_size() const { return rows * channels; }
-  int64_t x_at(int64_t t, int64_t i) const { return x_steps == 1 ? i : t * step_size() + i; }
-  int64_t residual_at(int64_t t, int64_t i) const { return residual_steps == 1 ? i : t * step_size() + i; }
+  int64_t x_stride() const { return x_steps == 1 ? 0 : step_size(); }
+  int64_t residual_stride() const { return residual_steps == 1 ? 0 : step_size(); }
 
-  template <class N>
-  SPIKEDISTILL_INLINE void load(int64_t t, int64_t i, int64_t channel, N n, Lanes& current) const {
-    const float *a = scale.from(channel), *b = shift.from(channel);
-    const S* from = x + x_at(t, i);
-    for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-      const int at = k * kWidth;
-      current[k] = spikedistill::load(from + at, n - at) * spikedistill::load(a + at) + spikedistill::load(b + at);
-    });
-    if (residual != nullptr) {
-      const S* r = residual + residual_at(t, i);
-      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        current[k] += spikedistill::load(r + k * kWidth, n - k * kWidth);
-      });
-    } else if (residual_bits != nullptr) {
-      const uint64_t bits = read_bits(residual_bits, residual_at(t, i));
-      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        current[k] += which_bits(bits, k) ? splat(1.0f) : splat(0.0f);
-      });
-    }
+  // Of the vector that starts at element i of a step, which is of this channel.
+  SPIKEDISTILL_INLINE VectorCurrent<S> from(int64_t i, int64_t channel) const {
+    return {x + i,
+            x_stride(),
+            load(scale.from(channel)),
+            load(shift.from(channel)),
+            residual == nullptr ? nullptr : residual + i,
+            residual_bits,
+            residual_stride(),
+            i};
   }
 };
 
 template <class S>
 void fused_forward(const Currents<S>& in, S* y) {
   with_step(in.neuron, [&]<class Step>(Step) {
-    const Neuron neuron = in.neuron;
     Blocks(in.rows, in.channels, in.steps).run([&](int64_t, int64_t begin, int64_t end) {
       for_chunks(begin, end, in.channels, [&](int64_t i, int64_t channel, auto n) {
-        Lanes current, v;
-        fill(v, neuron.rest);
-        for (int64_t t = 0; t < in.steps; ++t) {
-          in.load(t, i, channel, n, current);
-          S* to = y + t * in.step_size() + i;
-          for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-            Vec h;
-            Step::advance(neuron, current[k], v[k], h);
-            Step::emit(neuron, h, to + k * kWidth, n - k * kWidth);
-          });
-        }
+        const Neuron neuron = in.neuron;
+        const int64_t steps = in.steps, stride = in.step_size();
+        S* const out = y + i;
+        for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+          const int at = k * kWidth, left = n - at;
+          const auto current = in.from(i + at, channel + at);
+          Vec h, v = splat(neuron.rest);
+          for (int64_t t = 0; t < steps; ++t) {
+            Step::advance(neuron, current.at(t, left), v, h);
+            Step::emit(neuron, h, out + t * stride + at, left);
+          }
+        });
       });
     });
   });
@@ -86,7 +101,7 @@ class Backward {
 
   void run() {
     const auto charge = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge<Step>; });
-    const auto retreat = with_slopes(in_.neuron, []<class Slopes>(Slopes) { return &Backward::retreat<Slopes>; });
+    const auto retreat = with_slopes<S>(in_.neuron, []<class Slopes>(Slopes) { return &Backward::retreat<Slopes>; });
     const int64_t channels = in_.channels;
     const Blocks blocks(in_.rows, channels, in_.steps);
     std::vector<double> sums(blocks.count * 2 * channels, 0.0), decay_sums(blocks.count, 0.0);
@@ -122,82 +137,70 @@ class Backward {
   // The charges of all steps of a chunk, as in the forward pass.
   template <class Step>
   void charge(int64_t i, int64_t channel, int length, Lanes* charges) {
-    const Neuron neuron = in_.neuron;
     with_length(length, [&](auto n) {
-      Lanes current, v;
-      fill(v, neuron.rest);
-      for (int64_t t = 0; t < in_.steps; ++t) {
-        in_.load(t, i, channel, n, current);
-        for_vectors([&](int k) SPIKEDISTILL_LAMBDA { Step::advance(neuron, current[k], v[k], charges[t][k]); });
-      }
+      const Neuron neuron = in_.neuron;
+      const int64_t steps = in_.steps;
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = k * kWidth;
+        const auto current = in_.from(i + at, channel + at);
+        Vec v = splat(neuron.rest);
+        for (int64_t t = 0; t < steps; ++t) Step::advance(neuron, current.at(t, n - at), v, charges[t][k]);
+      });
     });
   }
 
   // From the last step to the first: the gradients of a chunk.
   template <class Slopes>
   void retreat(int64_t i, int64_t channel, int length, const Lanes* charges, Sums& seen) {
-    const Neuron neuron = in_.neuron;
-    const bool sum_x = in_.x_steps == 1 && in_.steps > 1;
-    const bool sum_residual = in_.residual_steps == 1 && in_.steps > 1;
     with_length(length, [&](auto n) {
-      Lanes v, g, charge_grad, total, plain, centred;
-      for (Lanes* lanes : {&v, &total, &plain, &centred}) fill(*lanes, 0.0f);
-      for (int64_t t = in_.steps; t-- > 0;) {
-        const S* y_grad = grad_ + t * in_.step_size() + i;
-        for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-          g[k] = load(y_grad + k * kWidth, n - k * kWidth);
-          charge_grad[k] = Slopes::retreat(neuron, charges[t][k], g[k], v[k]);
-        });
-        if (out_.decay) add_decay_gradient(t, charges, charge_grad, seen.decay);
-        if (sum_x || sum_residual) for_vectors([&](int k) SPIKEDISTILL_LAMBDA { total[k] += g[k]; });
-        if (!sum_x) finish_x(t, i, channel, n, g, plain, centred);
-        if (out_.residual != nullptr && !sum_residual) put(out_.residual + t * in_.step_size() + i, n, g);
-      }
-      if (sum_x) finish_x(0, i, channel, n, total, plain, centred);
-      if (out_.residual != nullptr && sum_residual) put(out_.residual + i, n, total);
-      if (out_.norm) {
+      const Neuron neuron = in_.neuron;
+      const int64_t steps = in_.steps, stride = in_.step_size();
+      const bool norm = out_.norm, decay = out_.decay;
+      const bool sum_x = in_.x_steps == 1 && steps > 1, sum_residual = in_.residual_steps == 1 && steps > 1;
+      const float *mean = out_.mean.from(channel), *input_scale = out_.input_scale.from(channel);
+      Lanes plain, centred;
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = k * kWidth, left = n - at;
+        const S *x = in_.x + i + at, *y_grad = grad_ + i + at;
+        S *dx = out_.x == nullptr ? nullptr : out_.x + i + at;
+        S *residual_grad = out_.residual == nullptr ? nullptr : out_.residual + i + at;
+        const Vec x_mean = load(mean + at), gain = load(input_scale + at);
+        Vec v = {}, total = {}, g_sum = {}, far_sum = {};
+        // g is the gradient of the current at these steps' x
+        const auto finish_x = [&](int64_t place, Vec g) SPIKEDISTILL_LAMBDA {
+          if (norm) {
+            g_sum += g;
+            far_sum = multiply_add(g, load(x + place, left) - x_mean, far_sum);
+          }
+          if (dx != nullptr) store(dx + place, g * gain, left);
+        };
+        for (int64_t t = steps; t-- > 0;) {
+          Vec g = load(y_grad + t * stride, left);
+          const Vec charge_grad = Slopes::retreat(neuron, charges[t][k], g, v);
+          if (decay) add_decay_gradient(t, k, charges, charge_grad, seen.decay);
+          total += g;
+          if (!sum_x) finish_x(t * stride, g);
+          if (residual_grad != nullptr && !sum_residual) store(residual_grad + t * stride, g, left);
+        }
+        if (sum_x) finish_x(0, total);
+        if (residual_grad != nullptr && sum_residual) store(residual_grad, total, left);
+        plain[k] = g_sum;
+        centred[k] = far_sum;
+      });
+      if (norm) {
         seen.plain.add(channel, plain);
         seen.centred.add(channel, centred);
       }
     });
   }
 
-  template <class N>
-  static SPIKEDISTILL_INLINE void put(S* to, N n, const Lanes& g) {
-    for_vectors([&](int k) SPIKEDISTILL_LAMBDA { store(to + k * kWidth, g[k], n - k * kWidth); });
-  }
-
-  template <class N>
-  SPIKEDISTILL_INLINE void finish_x(int64_t t, int64_t i, int64_t channel, N n, const Lanes& g, Lanes& plain,
-                                    Lanes& centred) {
-    if (out_.norm) {
-      const S* x = in_.x + in_.x_at(t, i);
-      const float* mean = out_.mean.from(channel);
-      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        const int at = k * kWidth;
-        plain[k] += g[k];
-        centred[k] = multiply_add(g[k], load(x + at, n - at) - load(mean + at), centred[k]);
-      });
-    }
-    if (out_.x != nullptr) {
-      S* to = out_.x + in_.x_at(t, i);
-      const float* scale = out_.input_scale.from(channel);
-      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        store(to + k * kWidth, g[k] * load(scale + k * kWidth), n - k * kWidth);
-      });
-    }
-  }
-
   // dh / dq: (h - v) / q where the input decays too, otherwise rest - v; v is the potential before the step. The
   // gradient is 0 beyond the end of a chunk that is not full.
-  void add_decay_gradient(int64_t t, const Lanes* charges, const Lanes& charge_grad, Vec& decay_grad) {
+  void add_decay_gradient(int64_t t, int k, const Lanes* charges, Vec charge_grad, Vec& decay_grad) {
     const Neuron p = in_.neuron;
+    const Vec before = t == 0 ? splat(p.rest) : after_reset(charges[t - 1][k], p, p.hard);
     const bool input_decays = p.charge == Charge::kInputProduct;
-    for_vectors([&](int k) {
-      const Vec before = t == 0 ? splat(p.rest) : after_reset(charges[t - 1][k], p, p.hard);
-      const Vec slope = input_decays ? (charges[t][k] - before) / p.factor : p.rest - before;
-      decay_grad += charge_grad[k] * slope;
-    });
+    decay_grad += charge_grad * (input_decays ? (charges[t][k] - before) / p.factor : p.rest - before);
   }
 };
 

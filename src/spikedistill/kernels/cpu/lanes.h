@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
-#if defined(__AVX2__)
+#if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -24,10 +24,23 @@ constexpr int kVectors = 4;
 constexpr int kLanes = kWidth * kVectors;  // elements of a chunk
 
 typedef float Vec __attribute__((vector_size(4 * kWidth)));
-typedef int32_t IntVec __attribute__((vector_size(4 * kWidth)));    // also the result of a comparison
+typedef int32_t IntVec __attribute__((vector_size(4 * kWidth)));
 typedef uint32_t WordVec __attribute__((vector_size(4 * kWidth)));
 typedef uint16_t HalfVec __attribute__((vector_size(2 * kWidth)));
 typedef uint8_t ByteVec __attribute__((vector_size(kWidth)));
+
+// Which elements of a vector: what a comparison gives.
+#if defined(__AVX512F__)
+typedef __mmask16 Mask;
+SPIKEDISTILL_INLINE Mask at_least(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
+SPIKEDISTILL_INLINE Mask above(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+SPIKEDISTILL_INLINE Vec select(Mask which, Vec yes, Vec no) { return _mm512_mask_blend_ps(which, no, yes); }
+#else
+typedef IntVec Mask;
+SPIKEDISTILL_INLINE Mask at_least(Vec a, Vec b) { return a >= b; }
+SPIKEDISTILL_INLINE Mask above(Vec a, Vec b) { return a > b; }
+SPIKEDISTILL_INLINE Vec select(Mask which, Vec yes, Vec no) { return which ? yes : no; }
+#endif
 
 struct Lanes {
   Vec at[kVectors];
@@ -42,11 +55,7 @@ SPIKEDISTILL_INLINE void for_vectors(F f) {
   for (int k = 0; k < kVectors; ++k) f(k);
 }
 
-SPIKEDISTILL_INLINE Vec splat(float x) { return Vec{} + x; }
-
-inline void fill(Lanes& lanes, float value) {
-  for_vectors([&](int k) { lanes[k] = splat(value); });
-}
+SPIKEDISTILL_INLINE Vec splat(float x) { return x - Vec{}; }  // 0 + x would not be x for -0
 
 inline float widen(float x) { return x; }
 inline float widen(uint16_t x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
@@ -64,24 +73,36 @@ SPIKEDISTILL_INLINE V read(const T* from) {
 
 SPIKEDISTILL_INLINE Vec load(const float* from) { return read<Vec>(from); }
 SPIKEDISTILL_INLINE Vec load(const uint16_t* from) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Vec>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(read<__m256i>(from)), 16));
+#else
   return reinterpret_cast<Vec>(__builtin_convertvector(read<HalfVec>(from), WordVec) << 16);
+#endif
 }
 
 SPIKEDISTILL_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof(v)); }
-// Round to nearest even, as PyTorch does.
+// Round to nearest even, as PyTorch does. The instruction for it takes numbers below 1.2e-38 for 0.
 SPIKEDISTILL_INLINE void store(uint16_t* to, Vec v) {
+#if defined(__AVX512BF16__)
+  const __m256bh rounded = _mm512_cvtneps_pbh(v);
+  std::memcpy(to, &rounded, sizeof(rounded));
+#else
   const WordVec u = reinterpret_cast<WordVec>(v);
   WordVec rounded = (u + (0x7fffu + ((u >> 16) & 1u))) >> 16;
   rounded = v == v ? rounded : WordVec{} + 0x7fc0u;
   const HalfVec half = __builtin_convertvector(rounded, HalfVec);
   std::memcpy(to, &half, sizeof(half));
+#endif
 }
 
 // 1 where `which` holds, else 0.
-SPIKEDISTILL_INLINE void store_spikes(float* to, IntVec which) { store(to, which ? splat(1.0f) : splat(0.0f)); }
-SPIKEDISTILL_INLINE void store_spikes(uint16_t* to, IntVec which) {
-  const WordVec ones = which ? WordVec{} + 0x3f80u : WordVec{};
-  const HalfVec half = __builtin_convertvector(ones, HalfVec);
+SPIKEDISTILL_INLINE void store_spikes(float* to, Mask which) { store(to, select(which, splat(1.0f), splat(0.0f))); }
+SPIKEDISTILL_INLINE void store_spikes(uint16_t* to, Mask which) {
+#if defined(__AVX512F__)
+  const __m256i half = _mm256_maskz_set1_epi16(which, 0x3f80);
+#else
+  const HalfVec half = __builtin_convertvector(which ? WordVec{} + 0x3f80u : WordVec{}, HalfVec);
+#endif
   std::memcpy(to, &half, sizeof(half));
 }
 
@@ -116,7 +137,7 @@ SPIKEDISTILL_INLINE void store(S* to, Vec v, int n) {
 }
 
 template <class S>
-SPIKEDISTILL_INLINE void store_spikes(S* to, IntVec which, int n) {
+SPIKEDISTILL_INLINE void store_spikes(S* to, Mask which, int n) {
   store_first(to, n, [&](S* place) SPIKEDISTILL_LAMBDA { store_spikes(place, which); });
 }
 
@@ -130,21 +151,18 @@ SPIKEDISTILL_INLINE void with_length(int n, F f) {
   }
 }
 
-// 64 bits from bit `offset` on; reads up to 9 bytes (packed spikes are padded).
-inline uint64_t read_bits(const uint8_t* bits, int64_t offset) {
-  uint64_t word;
-  std::memcpy(&word, bits + offset / 8, 8);
-  const int shift = static_cast<int>(offset % 8);
-  if (shift != 0) word = (word >> shift) | (static_cast<uint64_t>(bits[offset / 8 + 8]) << (64 - shift));
-  return word;
-}
-
-// Which of the k-th sixteen of 64 bits are set.
-SPIKEDISTILL_INLINE IntVec which_bits(uint64_t bits, int k) {
+// kWidth bits from bit `offset` on; reads 4 bytes (packed spikes are padded).
+SPIKEDISTILL_INLINE Mask read_bits(const uint8_t* bits, int64_t offset) {
+  uint32_t word;
+  std::memcpy(&word, bits + offset / 8, 4);
+  word >>= offset % 8;
+#if defined(__AVX512F__)
+  return static_cast<Mask>(word);
+#else
   constexpr WordVec kBit = {1 << 0, 1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
                             1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
-  const WordVec sixteen = WordVec{} + static_cast<uint32_t>((bits >> (kWidth * k)) & 0xffffu);
-  return (sixteen & kBit) != 0u;
+  return ((WordVec{} + word) & kBit) != 0u;
+#endif
 }
 
 // a * b + c, rounded once where the machine can; for gradients only, whose last bit is not part of the definition.
@@ -165,11 +183,12 @@ SPIKEDISTILL_INLINE Vec multiply_add(Vec a, Vec b, Vec c) {
 #endif
 }
 
-// 1 / x to about 2e-7 relative; x is finite, not 0 and normal.
+// 1 / x to about 2e-7 relative if `kFine`, else to 7e-5; x is finite, not 0 and normal.
+template <bool kFine>
 SPIKEDISTILL_INLINE Vec reciprocal(Vec x) {
 #if defined(__AVX512F__)
   const Vec r = _mm512_rcp14_ps(x);
-  return multiply_add(r, multiply_add(-r, x, splat(1.0f)), r);
+  return kFine ? multiply_add(r, multiply_add(-r, x, splat(1.0f)), r) : r;
 #else
   return 1.0f / x;
 #endif
@@ -179,18 +198,33 @@ SPIKEDISTILL_INLINE Vec absolute(Vec x) {
   return reinterpret_cast<Vec>(reinterpret_cast<WordVec>(x) & 0x7fffffffu);
 }
 
-// exp(x) for x <= 0, to about 2e-7 relative, above 0: 2^n times 1 + r + r^2 p(r), p fitted for the
-// least relative error.
-SPIKEDISTILL_INLINE Vec exp_of_negative(Vec x) {
-  x = x < -86.0f ? splat(-86.0f) : x;
-  const Vec shifted = multiply_add(x, splat(1.44269504088896341f), splat(12582912.0f));  // n in the low bits
-  const Vec n = shifted - 12582912.0f;
-  const Vec r = multiply_add(n, splat(2.12194440e-4f), multiply_add(n, splat(-0.693359375f), x));
-  Vec p = multiply_add(splat(8.3125269e-3f), r, splat(4.18901162e-2f));
-  p = multiply_add(p, r, splat(1.666711445e-1f));
-  p = multiply_add(p, r, splat(4.999923176e-1f));
-  p = multiply_add(p * r, r, r) + 1.0f;
+// 2^x for x <= 0: 2^n times a polynomial that was fitted for the least relative error, 2e-7 if `kFine`, else 8e-5.
+template <bool kFine>
+SPIKEDISTILL_INLINE Vec exp2_of_negative(Vec x) {
+#if defined(__AVX512F__)
+  const Vec n = _mm512_roundscale_ps(x, 0);  // to the nearest integer
+#else
+  x = x < -125.0f ? splat(-125.0f) : x;
+  const Vec shifted = x + 12582912.0f, n = shifted - 12582912.0f;  // n in the low bits
+#endif
+  const Vec r = x - n;
+  Vec p;
+  if constexpr (kFine) {
+    p = multiply_add(splat(1.32764725e-3f), r, splat(9.67554096e-3f));
+    p = multiply_add(p, r, splat(5.55071309e-2f));
+    p = multiply_add(p, r, splat(0.240221202f));
+    p = multiply_add(p, r, splat(0.693146944f));
+    p = multiply_add(p, r, splat(1.00000012f));
+  } else {
+    p = multiply_add(splat(5.51716685e-2f), r, splat(0.242611125f));
+    p = multiply_add(p, r, splat(0.693260968f));
+    p = multiply_add(p, r, splat(0.999928057f));
+  }
+#if defined(__AVX512F__)
+  return _mm512_scalef_ps(p, n);
+#else
   return reinterpret_cast<Vec>(reinterpret_cast<WordVec>(p) + (reinterpret_cast<WordVec>(shifted) << 23));
+#endif
 }
 
 }  // namespace spikedistill

@@ -34,8 +34,7 @@ struct Neuron {
 };
 
 SPIKEDISTILL_INLINE Vec after_reset(Vec h, const Neuron& p, bool hard) {
-  const IntVec fires = h >= p.threshold;
-  return fires ? (hard ? splat(p.rest) : h - p.threshold) : h;
+  return select(at_least(h, splat(p.threshold)), hard ? splat(p.rest) : h - p.threshold, h);
 }
 
 // What a kind of neuron does in a step: `advance` gives the charge h and the next potential v from the potential v and
@@ -53,7 +52,7 @@ struct Spiking {
   }
   template <class S>
   static SPIKEDISTILL_INLINE void emit(const Neuron& p, Vec h, S* y, int n) {
-    store_spikes(y, h >= p.threshold, n);
+    store_spikes(y, at_least(h, splat(p.threshold)), n);
   }
 };
 
@@ -64,13 +63,13 @@ struct Rectified {
     h = x;
     if constexpr (kState) {
       h = x + p.factor * v;
-      v = h > p.threshold ? h - p.penalty * h : h;
+      v = select(above(h, splat(p.threshold)), h - p.penalty * h, h);
     }
   }
   template <class S>
   static SPIKEDISTILL_INLINE void emit(const Neuron& p, Vec h, S* y, int n) {
-    const Vec above = h - p.threshold;
-    store(y, above <= 0.0f ? splat(0.0f) : above, n);
+    const Vec over = h - p.threshold;
+    store(y, select(at_least(splat(0.0f), over), splat(0.0f), over), n);
   }
 };
 
@@ -91,12 +90,14 @@ auto with_step(const Neuron& p, F f) {
   }
 }
 
-// The surrogate's derivative at a distance d from the threshold.
-template <Surrogate kSurrogate>
+constexpr float kLog2E = 1.44269504088896341f;
+
+// The surrogate's derivative at a distance d from the threshold; to 1e-6 relative if `kFine`, else to 4e-4.
+template <Surrogate kSurrogate, bool kFine>
 SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
   const Vec zero = {}, a = splat(p.a), distance = absolute(d);
   if constexpr (kSurrogate == Surrogate::kSigmoid) {
-    const Vec e = exp_of_negative(-a * distance), part = reciprocal(1.0f + e);
+    const Vec e = exp2_of_negative<kFine>(-kLog2E * a * distance), part = reciprocal<kFine>(1.0f + e);
     return (a * e) * (part * part);
   }
   if constexpr (kSurrogate == Surrogate::kATan) {
@@ -105,7 +106,7 @@ SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
   }
   if constexpr (kSurrogate == Surrogate::kPiecewiseQuadratic) {
     const Vec height = a - a * a * distance;
-    return height < zero ? zero : height;
+    return select(above(zero, height), zero, height);
   }
   if constexpr (kSurrogate == Surrogate::kSoftSign) {
     const Vec sum = 1.0f / p.a + distance;
@@ -113,11 +114,11 @@ SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
   }
   if constexpr (kSurrogate == Surrogate::kSuperSpike) return a / ((1.0f + distance) * (1.0f + distance));
   if constexpr (kSurrogate == Surrogate::kErf) {
-    return exp_of_negative(-(a * d) * (a * d)) * (a * 0.564189583547756287f);
+    return exp2_of_negative<kFine>(-kLog2E * (a * d) * (a * d)) * (a * 0.564189583547756287f);
   }
   if constexpr (kSurrogate == Surrogate::kTriangle) {
     const Vec height = 1.0f - distance / p.b;
-    return a * (height < zero ? zero : height);
+    return a * select(above(zero, height), zero, height);
   }
 }
 
@@ -125,32 +126,29 @@ SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
 // current, and the gradient of the next potential (v) into that of the potential before the step; it returns the
 // gradient of h. `carry` goes forward, for a current of which every step gets the same addition: `tangent` is the
 // derivative of the potential before the step, then of the next one; it returns that of the spike.
-template <Surrogate kSurrogate, bool kHard>
+//
+// `kPlain` says that the reset passes no gradient and that both the current and the potential enter the charge as they
+// are (IF).
+template <Surrogate kSurrogate, bool kHard, bool kPlain, bool kFine>
 struct SpikingSlopes {
   static constexpr bool kSpiking = true;
   static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
-    const Vec slope = surrogate_gradient<kSurrogate>(p, h - p.threshold);
-    Vec charge;
-    if constexpr (kHard) {
-      const Vec spike = y + p.through * v * (p.rest - h);
-      charge = multiply_add(spike, slope, h >= p.threshold ? splat(0.0f) : v);
-    } else {
-      charge = multiply_add(y - p.through * v * p.threshold, slope, v);
-    }
-    y = charge * p.input_gain;
-    v = charge * p.memory;
+    const Vec slope = surrogate_gradient<kSurrogate, kFine>(p, h - p.threshold);
+    Vec spike = y;
+    if constexpr (!kPlain) spike += p.through * v * (kHard ? p.rest - h : splat(-p.threshold));
+    const Vec charge = multiply_add(spike, slope, kHard ? select(fires(p, h), splat(0.0f), v) : v);
+    y = kPlain ? charge : charge * p.input_gain;
+    v = kPlain ? charge : charge * p.memory;
     return charge;
   }
   static SPIKEDISTILL_INLINE Vec carry(const Neuron& p, Vec h, Vec& tangent) {
     const Vec charge = multiply_add(splat(p.memory), tangent, splat(p.input_gain));
-    const Vec spike = surrogate_gradient<kSurrogate>(p, h - p.threshold) * charge;
-    if constexpr (kHard) {
-      tangent = (h >= p.threshold ? splat(0.0f) : charge) + p.through * (p.rest - h) * spike;
-    } else {
-      tangent = charge - p.through * p.threshold * spike;
-    }
+    const Vec spike = surrogate_gradient<kSurrogate, kFine>(p, h - p.threshold) * charge;
+    tangent = kHard ? select(fires(p, h), splat(0.0f), charge) : charge;
+    if constexpr (!kPlain) tangent += p.through * (kHard ? p.rest - h : splat(-p.threshold)) * spike;
     return spike;
   }
+  static SPIKEDISTILL_INLINE Mask fires(const Neuron& p, Vec h) { return at_least(h, splat(p.threshold)); }
 };
 
 template <bool kState>
@@ -159,20 +157,27 @@ struct RectifiedSlopes {
   static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
     if constexpr (kState) {
       const float kept = 1.0f - p.penalty;
-      y = h > p.threshold ? y + kept * v : v;
+      y = select(above(h, splat(p.threshold)), y + kept * v, v);
       v = y * p.memory;
     } else {
-      y = h <= 0.0f ? splat(0.0f) : y;
+      y = select(at_least(splat(0.0f), h), splat(0.0f), y);
     }
     return y;
   }
 };
 
-// Calls f(slopes) with the derivatives of the neuron's kind of step.
-template <class F>
+// Calls f(slopes) with the derivatives of the neuron's kind of step, as exactly as type S in memory asks for.
+template <class S, class F>
 auto with_slopes(const Neuron& p, F f) {
+  constexpr bool kFine = std::is_same_v<S, float>;
+  const bool plain = p.charge == Charge::kSum && p.through == 0.0f;
   const auto spiking = [&]<Surrogate kSurrogate>() {
-    return p.hard ? f(SpikingSlopes<kSurrogate, true>{}) : f(SpikingSlopes<kSurrogate, false>{});
+    if (plain) {
+      return p.hard ? f(SpikingSlopes<kSurrogate, true, true, kFine>{})
+                    : f(SpikingSlopes<kSurrogate, false, true, kFine>{});
+    }
+    return p.hard ? f(SpikingSlopes<kSurrogate, true, false, kFine>{})
+                  : f(SpikingSlopes<kSurrogate, false, false, kFine>{});
   };
   switch (p.surrogate) {
     case Surrogate::kSigmoid: return spiking.template operator()<Surrogate::kSigmoid>();

@@ -71,10 +71,12 @@ void norm_backward(const S* g, const S* x, int64_t rows, int64_t channels, const
   const double n = static_cast<double>(rows);
   const auto scales = Periodic::of(channels, [&](int64_t c) { return scale[c]; });
   const auto means = Periodic::of(channels, [&](int64_t c) { return statistics[c]; });
-  const auto offsets = Periodic::of(channels, [&](int64_t c) { return static_cast<float>(grad_sums[c] / n); });
+  const auto offsets = Periodic::of(channels, [&](int64_t c) {
+    return static_cast<float>(-scale[c] * grad_sums[c] / n);
+  });
   const auto slopes = Periodic::of(channels, [&](int64_t c) {
     const double invstd = statistics[channels + c];
-    return static_cast<float>(invstd * invstd * grad_sums[channels + c] / n);
+    return static_cast<float>(-scale[c] * invstd * invstd * grad_sums[channels + c] / n);
   });
   Blocks(rows, channels, 1).run([&](int64_t, int64_t begin, int64_t end) {
     for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, auto n) {
@@ -83,8 +85,8 @@ void norm_backward(const S* g, const S* x, int64_t rows, int64_t channels, const
       for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
         const int at = k * kWidth;
         const Vec centred = load(x + i + at, n - at) - load(m + at);
-        const Vec rest = load(g + i + at, n - at) - load(o + at) - centred * load(s + at);
-        store(dx + i + at, load(a + at) * rest, n - at);
+        const Vec rest = multiply_add(centred, load(s + at), load(o + at));
+        store(dx + i + at, multiply_add(load(g + i + at, n - at), load(a + at), rest), n - at);
       });
     });
   });

@@ -17,7 +17,7 @@ class RateForward {
 
   void run() {
     const auto spike = with_step(in_.neuron, []<class Step>(Step) { return &RateForward::spike<Step>; });
-    const auto carry = with_slopes(in_.neuron, []<class Slopes>(Slopes) { return &RateForward::carry<Slopes>; });
+    const auto carry = with_slopes<S>(in_.neuron, []<class Slopes>(Slopes) { return &RateForward::carry<Slopes>; });
     Blocks(in_.rows, in_.channels, in_.steps).run([&](int64_t, int64_t begin, int64_t end) {
       std::vector<Lanes, Aligned<Lanes>> charges(in_.steps);
       for_chunks(begin, end, in_.channels, [&](int64_t i, int64_t channel, int n) {
@@ -34,22 +34,21 @@ class RateForward {
   // Spikes, charges and the mean of x.
   template <class Step>
   void spike(int64_t i, int64_t channel, int length, Lanes* charges) {
-    const Neuron neuron = in_.neuron;
     with_length(length, [&](auto n) {
-      Lanes current, v, total;
-      fill(v, neuron.rest);
-      fill(total, 0.0f);
-      for (int64_t t = 0; t < in_.steps; ++t) {
-        in_.load(t, i, channel, n, current);
-        const int64_t place = t * in_.step_size() + i;
-        for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-          const int at = k * kWidth;
-          Step::advance(neuron, current[k], v[k], charges[t][k]);
-          Step::emit(neuron, charges[t][k], y_ + place + at, n - at);
-          if (x_mean_ != nullptr) total[k] += load(in_.x + place + at, n - at);
-        });
-      }
-      if (x_mean_ != nullptr) put_mean(x_mean_ + i, n, total);
+      const Neuron neuron = in_.neuron;
+      const int64_t steps = in_.steps, stride = in_.step_size();
+      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = k * kWidth, left = n - at;
+        const auto current = in_.from(i + at, channel + at);
+        Vec h, v = splat(neuron.rest), total = {};
+        for (int64_t t = 0; t < steps; ++t) {
+          Step::advance(neuron, current.at(t, left), v, h);
+          Step::emit(neuron, h, y_ + t * stride + i + at, left);
+          charges[t][k] = h;
+          if (x_mean_ != nullptr) total += current.x_at(t, left);
+        }
+        if (x_mean_ != nullptr) store(x_mean_ + i + at, total * share(), left);
+      });
     });
   }
 
@@ -57,26 +56,19 @@ class RateForward {
   template <class Slopes>
   void carry(int64_t i, int length, const Lanes* charges) {
     if constexpr (Slopes::kSpiking) {
-      const Neuron neuron = in_.neuron;
       with_length(length, [&](auto n) {
-        Lanes tangent, total;
-        fill(tangent, 0.0f);
-        fill(total, 0.0f);
-        for (int64_t t = 0; t < in_.steps; ++t) {
-          for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-            total[k] += Slopes::carry(neuron, charges[t][k], tangent[k]);
-          });
-        }
-        put_mean(slope_ + i, n, total);
+        const Neuron neuron = in_.neuron;
+        const int64_t steps = in_.steps;
+        for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
+          Vec tangent = {}, total = {};
+          for (int64_t t = 0; t < steps; ++t) total += Slopes::carry(neuron, charges[t][k], tangent);
+          store(slope_ + i + k * kWidth, total * share(), n - k * kWidth);
+        });
       });
     }
   }
 
-  template <class N>
-  void put_mean(S* to, N n, const Lanes& total) const {
-    const float share = 1.0f / static_cast<float>(in_.steps);
-    for_vectors([&](int k) SPIKEDISTILL_LAMBDA { store(to + k * kWidth, total[k] * share, n - k * kWidth); });
-  }
+  float share() const { return 1.0f / static_cast<float>(in_.steps); }
 };
 
 // As norm_act; also the mean of x over time [1, B, C, ...] (empty where x has one step) and the derivative of the rate.

@@ -15,8 +15,22 @@ constexpr int64_t kPadding = 16;  // bytes after the last, so that 9 can be read
 // Writes up to 64 elements as bits; false where one is neither 0 nor 1.
 template <class S>
 inline bool pack_chunk(const S* x, int n, uint8_t* bits) {
-  alignas(64) uint8_t spike[kLanes] = {}, wrong[kLanes] = {};
   constexpr S one = kOne<S>;
+#if defined(__AVX512BW__)
+  if constexpr (std::is_same_v<S, uint16_t>) {
+    if (n == kLanes) {
+      bool binary = true;
+      for (int half = 0; half < 2; ++half) {
+        const __m512i v = read<__m512i>(x + 32 * half);
+        const __mmask32 ones = _mm512_cmpeq_epi16_mask(v, _mm512_set1_epi16(one));
+        binary &= (ones | _mm512_testn_epi16_mask(v, v)) == 0xffffffffu;
+        std::memcpy(bits + 4 * half, &ones, 4);
+      }
+      return binary;
+    }
+  }
+#endif
+  alignas(64) uint8_t spike[kLanes] = {}, wrong[kLanes] = {};
   with_length(n, [&](auto length) {
 #pragma omp simd
     for (int l = 0; l < length; ++l) {
@@ -69,10 +83,10 @@ inline Tensor unpack_spikes(const Tensor& bits, at::IntArrayRef shape, at::Scala
     S* to = static_cast<S*>(x.mutable_data_ptr());
     at::parallel_for(0, (n + kLanes - 1) / kLanes, 512, [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) {
-        const uint64_t word = read_bits(from, chunk * kLanes);
         with_length(static_cast<int>(std::min<int64_t>(kLanes, n - chunk * kLanes)), [&](auto length) {
           for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-            store_spikes(to + chunk * kLanes + k * kWidth, which_bits(word, k), length - k * kWidth);
+            const int64_t at = chunk * kLanes + k * kWidth;
+            store_spikes(to + at, read_bits(from, at), length - k * kWidth);
           });
         });
       }
