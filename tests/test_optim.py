@@ -133,6 +133,45 @@ def test_steps_are_torchs(optimizer):
     torch.testing.assert_close((layer.weight, layer.bias), (weight, bias), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda value: f"{type(value).__name__}")
+@pytest.mark.parametrize("size", [(4, 3), (3, 3)], ids=["4x3x3x3", "3x3x3x3"])
+def test_steps_over_weights_in_channels_last_order_are_torchs(optimizer, size):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(size[1], size[0], 3).double().to(memory_format=torch.channels_last)
+    weight, bias = (nn.Parameter(p.detach().clone()) for p in (layer.weight, layer.bias))
+    ours, torchs = optimizer.build([layer]), plain_torch(optimizer, weight, bias)
+    for _ in range(5):
+        x = torch.randn(2, size[1], 5, 5, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+        for step, loss in ((ours, layer(x)), (torchs, nn.functional.conv2d(x, weight, bias))):
+            step.zero_grad()
+            loss.square().sum().backward()
+            step.step()
+    torch.testing.assert_close((layer.weight, layer.bias), (weight, bias), rtol=1e-12, atol=1e-12)
+    moments = [value for value in ours.state[layer.weight].values() if value.dim()]
+    assert moments
+    for value in (layer.weight, layer.weight.grad, *moments):
+        assert value.shape == weight.shape
+        assert value.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda value: f"{type(value).__name__}")
+def test_weights_in_channels_last_order_are_walked_without_a_copy(optimizer):
+    layer = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    built = optimizer.build([layer])
+    for _ in range(2):
+        built.zero_grad()
+        layer(torch.ones(1, 3, 5, 5)).sum().backward()
+        assert layer.weight.grad.is_contiguous(memory_format=torch.channels_last)
+        with torch.profiler.profile() as profiled:
+            built.step()
+    assert "aten::contiguous" not in {event.key for event in profiled.key_averages()}
+
+
+def test_a_closure_is_refused():
+    with pytest.raises(TypeError, match="closure"):
+        SGD().build([nn.Linear(2, 2)]).step(lambda: 0.0)
+
+
 def test_sgd_step_in_closed_form():
     """w <- w - rate * (gradient + decay * w), and no decay of the bias."""
     layer = nn.Linear(1, 1)

@@ -3,13 +3,14 @@
 A schedule is a pure function of the step, so that nothing of it has to be saved.
 """
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spikedistill.checks import check_above, check_at_least
 from spikedistill.errors import InputError
@@ -53,7 +54,7 @@ class SGD(Optimizer):
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
         groups = _groups(modules, self.weight_decay)
-        return torch.optim.SGD(groups, self.learning_rate, self.momentum, nesterov=self.nesterov, fused=True)
+        return _FusedSGD(groups, self.learning_rate, self.momentum, nesterov=self.nesterov, fused=True)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Adam(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        return torch.optim.Adam(_groups(modules, self.weight_decay), self.learning_rate, fused=True)
+        return _FusedAdam(_groups(modules, self.weight_decay), self.learning_rate, fused=True)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class AdamW(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        return torch.optim.AdamW(_groups(modules, self.weight_decay), self.learning_rate, fused=True)
+        return _FusedAdamW(_groups(modules, self.weight_decay), self.learning_rate, fused=True)
 
 
 @dataclass(frozen=True)
@@ -143,3 +144,58 @@ def _groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str,
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
+
+
+class _InMemoryOrder(torch.optim.Optimizer):
+    """Steps over weights, gradients and moments in channels_last order as they lie in memory.
+
+    On a CPU PyTorch's fused optimisers first copy every gradient that is not contiguous, and then do not use the copy
+    (torch 2.13): for the 11 million weights of ResNet-18 11 ms.
+    """
+
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step. A closure would see the weights in another shape, so there can be none."""
+        if closure is not None:
+            raise TypeError("This optimiser takes no closure.")
+        with self._permuted():
+            super().step()
+
+    @contextlib.contextmanager
+    def _permuted(self) -> Iterator[None]:
+        weights = [p for group in self.param_groups for p in group["params"] if p.grad is not None and _scattered(p)]
+        for weight in weights:
+            self._permute(weight, (0, 2, 3, 1))
+        try:
+            yield
+        finally:
+            for weight in weights:
+                self._permute(weight, (0, 3, 1, 2))
+
+    def _permute(self, weight: Tensor, order: tuple[int, ...]) -> None:
+        grad, weight.grad = weight.grad, None
+        shape = weight.shape
+        weight.data = weight.data.permute(order)
+        weight.grad = None if grad is None else grad.permute(order)
+        moments = self.state.get(weight, {})
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == shape:
+                moments[name] = value.permute(order)
+
+
+def _scattered(weight: Tensor) -> bool:
+    """Whether it is a weight on a CPU that is in channels_last order and in no other."""
+    if weight.device.type != "cpu" or weight.dim() != 4 or weight.grad is None or weight.is_contiguous():
+        return False
+    return all(x.is_contiguous(memory_format=torch.channels_last) for x in (weight, weight.grad))
+
+
+class _FusedSGD(_InMemoryOrder, torch.optim.SGD):
+    pass
+
+
+class _FusedAdam(_InMemoryOrder, torch.optim.Adam):
+    pass
+
+
+class _FusedAdamW(_InMemoryOrder, torch.optim.AdamW):
+    pass
