@@ -154,3 +154,14 @@ def test_the_others_are_well_formed_operators() -> None:
     torch.library.opcheck(operators.unpack_spikes.default, (bits, [2, 5, 6, 6], torch.bfloat16))
     y, places = operators.max_pool2d(x, 2)
     torch.library.opcheck(operators.max_pool2d_backward.default, (y, places, [2, 5, 6, 6], 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_backward_pass_of_convolutions_is_a_well_formed_operator(kernel: int, dtype: torch.dtype) -> None:
+    x, weight = torch.randn(2, 256, 4, 4, dtype=dtype), torch.randn(256, 256, kernel, kernel, dtype=dtype)
+    grad = torch.nn.functional.conv2d(x, weight, stride=2)
+    for wanted in ([True, True, True], [False, True, False], [True, False, False]):
+        torch.library.opcheck(
+            torch.ops.spikedistill.conv2d_backward.default, (grad, x, weight, [2, 2], [0, 0], [1, 1], 1, wanted)
+        )

@@ -74,6 +74,42 @@ def test_convolution(conv: nn.Conv2d, dtype: torch.dtype) -> None:
         torch.testing.assert_close(fast, slow)
 
 
+PRODUCTS = {  # convolutions whose gradients are products of matrices, and a size of image
+    "3x3": (nn.Conv2d(256, 260, 3, padding=1, bias=False), (4, 4)),
+    "stride": (nn.Conv2d(256, 256, 3, stride=2, padding=1), (8, 7)),
+    "padding-beyond-the-image": (nn.Conv2d(256, 256, 5, padding=3), (1, 2)),
+    "no-padding": (nn.Conv2d(257, 256, (2, 3)), (4, 3)),
+    "dilation": (nn.Conv2d(256, 256, 3, stride=(1, 3), padding=(2, 3), dilation=(2, 3)), (3, 8)),
+    "pixels": (nn.Conv2d(6, 7, 1, stride=2, bias=False), (8, 7)),
+    "pixels-of-rows": (nn.Conv2d(6, 7, 1, stride=(3, 1)), (8, 2)),
+}
+
+
+@pytest.mark.parametrize(("conv", "size"), PRODUCTS.values(), ids=PRODUCTS)
+@pytest.mark.parametrize("wanted", [(True, True, True), (False, True, False), (True, False, False)], ids=str)
+def test_gradients_by_products_of_matrices(
+    conv: nn.Conv2d, size: tuple[int, int], wanted: tuple[bool, bool, bool]
+) -> None:
+    x = spikes(3, conv.in_channels, *size, dtype=torch.bfloat16)
+    weight = conv.weight.detach().to(torch.bfloat16)
+    geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
+    grad = torch.randn_like(nn.functional.conv2d(x, weight, None, *geometry))
+    with torch.profiler.profile() as profiled:
+        got = ops.conv2d_backward(grad, x, weight, geometry, wanted)
+    products = "aten::mm" in {event.key for event in profiled.key_averages()}
+    assert products == (wanted[0] if conv.kernel_size == (1, 1) else wanted[1])
+    expected = torch.ops.aten.convolution_backward(
+        *(grad.double(), x.double(), weight.double(), [conv.out_channels]),
+        *(conv.stride, conv.padding, conv.dilation, False, [0, 0], conv.groups, [True] * 3),
+    )
+    for ours, exact, want in zip(got, expected, wanted, strict=True):
+        if not want:
+            assert ours is None
+            continue
+        assert ours.shape == exact.shape
+        torch.testing.assert_close(ours.double(), exact, rtol=2**-7, atol=1e-3 * exact.abs().max().item())
+
+
 def in_dtype(layer: nn.Module, x: Tensor) -> Tensor:
     return torch.func.functional_call(layer, {n: p.to(x.dtype) for n, p in layer.named_parameters()}, (x,))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spikedistill.kernels.choice import implementation
-from spikedistill.kernels.cpu.ops import DTYPES
+from spikedistill.kernels.cpu.ops import DTYPES, conv2d_backward
 from spikedistill.neurons import rate
 
 
@@ -28,7 +28,7 @@ class RateConv2d(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
         """Outputs [T, B, ...]; `geometry` is stride, padding, dilation and groups."""
         stride, padding, dilation, groups = ctx.geometry = geometry
-        ctx.steps, ctx.bias_shape = len(x), None if bias is None else list(bias.shape)
+        ctx.steps = len(x)
         y = torch.convolution(x.flatten(0, 1), weight, bias, stride, padding, dilation, False, [0, 0], groups)
         ctx.save_for_backward(mean_over_time(x)[0], weight)
         return y.view(*x.shape[:2], *y.shape[1:])
@@ -37,11 +37,14 @@ class RateConv2d(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         """One step's backward pass, of which the parameters' gradients count T times."""
         inputs, weight = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.geometry
-        x_, weight_, bias_ = torch.ops.aten.convolution_backward(
-            *(rate.one_step(grads[0], mean_over_time)[0], inputs, weight, ctx.bias_shape),
-            *(stride, padding, dilation, False, [0, 0], groups, ctx.needs_input_grad[:3]),
-        )
+        grad, wanted = rate.one_step(grads[0], mean_over_time)[0], ctx.needs_input_grad[:3]
+        if implementation(grad.device.type) == "cpu" and grad.dtype in DTYPES:
+            x_, weight_, bias_ = conv2d_backward(grad, inputs, weight, ctx.geometry, wanted)
+        else:
+            stride, padding, dilation, groups = ctx.geometry
+            x_, weight_, bias_ = torch.ops.aten.convolution_backward(
+                grad, inputs, weight, [len(weight)], stride, padding, dilation, False, [0, 0], groups, wanted
+            )
         every = None if x_ is None else x_.expand(ctx.steps, *x_.shape)
         return every, _times(weight_, ctx.steps), _times(bias_, ctx.steps), None, None, None, None
 

@@ -12,8 +12,6 @@
 
 namespace spikedistill {
 
-using OptionalTensor = std::optional<Tensor>;
-
 inline const float* floats(const Tensor& x, const char* name, int64_t numel) {
   TORCH_CHECK(x.scalar_type() == at::kFloat && x.numel() == numel && x.is_contiguous(), name,
               " must be contiguous float32 of ", numel, " elements");

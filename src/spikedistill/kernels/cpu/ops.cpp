@@ -1,26 +1,11 @@
 // The operators' schemas; fakes and autograd are registered in ops.py.
-#include <ATen/ops/convolution.h>
-#include <ATen/ops/linear.h>
 #include <torch/library.h>
 
+#include "conv.h"
 #include "norm_act.h"
 #include "pool.h"
 #include "rates.h"
 #include "spikes.h"
-
-namespace spikedistill {
-
-inline Tensor spiking_conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, at::IntArrayRef stride,
-                             at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
-  return at::convolution(in_rows(x), weight, bias, stride, padding, dilation, false, {0, 0}, groups)
-      .contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-inline Tensor spiking_linear(const Tensor& x, const Tensor& weight, const OptionalTensor& bias) {
-  return at::linear(x, weight, bias);
-}
-
-}  // namespace spikedistill
 
 TORCH_LIBRARY(spikedistill, library) {
   library.def(
@@ -44,6 +29,9 @@ TORCH_LIBRARY(spikedistill, library) {
   library.def(
       "spiking_conv2d(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, "
       "int groups) -> Tensor");
+  library.def(
+      "conv2d_backward(Tensor grad, Tensor x, Tensor weight, int[2] stride, int[2] padding, int[2] dilation, "
+      "int groups, bool[3] wanted) -> (Tensor, Tensor, Tensor)");
   library.def("spiking_linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
   library.def("max_pool2d(Tensor x, int size) -> (Tensor, Tensor)");
   library.def("max_pool2d_backward(Tensor grad, Tensor places, SymInt[] shape, int size) -> Tensor");
@@ -59,6 +47,7 @@ TORCH_LIBRARY_IMPL(spikedistill, CPU, library) {
   library.impl("pack_spikes", TORCH_FN(pack_spikes));
   library.impl("unpack_spikes", TORCH_FN(unpack_spikes));
   library.impl("spiking_conv2d", TORCH_FN(spiking_conv2d));
+  library.impl("conv2d_backward", TORCH_FN(conv2d_backward));
   library.impl("spiking_linear", TORCH_FN(spiking_linear));
   library.impl("max_pool2d", TORCH_FN(spikedistill::max_pool2d));
   library.impl("max_pool2d_backward", TORCH_FN(max_pool2d_backward));

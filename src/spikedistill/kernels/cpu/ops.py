@@ -4,7 +4,7 @@ They are `torch.ops.spikedistill.*`, there after `build.load()`; `register` adds
 `torch.compile` sees through them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -79,6 +79,14 @@ def spiking_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: An
     """Convolution of spikes; `geometry` is stride, padding, dilation and groups."""
     y: Tensor = torch.ops.spikedistill.spiking_conv2d(x, weight, bias, *geometry)
     return y
+
+
+def conv2d_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, geometry: Sequence[Any], wanted: Sequence[bool]
+) -> tuple[Tensor | None, ...]:
+    """Gradients of a convolution's x, weight and bias; None where they are not wanted."""
+    grads = torch.ops.spikedistill.conv2d_backward(grad, x, weight, *geometry, wanted)
+    return tuple(value if want else None for value, want in zip(grads, wanted, strict=True))
 
 
 def spiking_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -187,6 +195,12 @@ def _fake_conv2d(
     return _empty_rows(x, y.shape)
 
 
+def _fake_conv2d_backward(grad: Tensor, x: Tensor, weight: Tensor, *geometry_and_wanted: Any) -> tuple[Tensor, ...]:
+    wanted = geometry_and_wanted[-1]
+    shapes = (x.shape, weight.shape, weight.shape[:1])
+    return tuple(_empty_rows(grad, shape if want else (0,)) for shape, want in zip(shapes, wanted, strict=True))
+
+
 def _fake_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: ARG001
     return x.new_empty((*x.shape[:-1], weight.shape[0]))
 
@@ -263,19 +277,15 @@ def _norm_act_rate_backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Any
 
 
 def _keep_conv2d(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
-    x, weight, bias, *ctx.geometry = inputs
-    ctx.shape, ctx.dtype, ctx.bias_shape = x.shape, x.dtype, None if bias is None else list(bias.shape)
+    x, weight, _, *ctx.geometry = inputs
+    ctx.shape, ctx.dtype = x.shape, x.dtype
     ctx.save_for_backward(torch.ops.spikedistill.pack_spikes(x), weight)
 
 
 def _conv2d_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     bits, weight = ctx.saved_tensors
     x = torch.ops.spikedistill.unpack_spikes(bits, ctx.shape, ctx.dtype)
-    stride, padding, dilation, groups = ctx.geometry
-    grads = torch.ops.aten.convolution_backward(
-        grad, x, weight, ctx.bias_shape, stride, padding, dilation, False, [0, 0], groups, ctx.needs_input_grad[:3]
-    )
-    return (*grads, None, None, None, None)
+    return (*conv2d_backward(grad, x, weight, ctx.geometry, ctx.needs_input_grad[:3]), None, None, None, None)
 
 
 def _keep_linear(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
@@ -320,6 +330,7 @@ FAKES: dict[str, Callable[..., Any]] = {
     "pack_spikes": _fake_pack,
     "unpack_spikes": _fake_unpack,
     "spiking_conv2d": _fake_conv2d,
+    "conv2d_backward": _fake_conv2d_backward,
     "spiking_linear": _fake_linear,
     "max_pool2d": _fake_pool,
     "max_pool2d_backward": _fake_pool_backward,

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "lanes.h"
@@ -15,6 +16,7 @@
 namespace spikedistill {
 
 using at::Tensor;
+using OptionalTensor = std::optional<Tensor>;
 
 // x with its memory in the order of rows: x itself or a copy.
 inline Tensor in_rows(const Tensor& x) {
@@ -24,8 +26,8 @@ inline Tensor in_rows(const Tensor& x) {
   return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 
-// An uninitialised tensor of this shape whose memory is in the order of rows.
-inline Tensor empty_rows(at::IntArrayRef shape, const at::TensorOptions& options) {
+// Strides of a tensor of this shape in the order of rows.
+inline std::vector<int64_t> row_strides(at::IntArrayRef shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t stride = 1;
   const auto put = [&](size_t dim) {
@@ -41,7 +43,12 @@ inline Tensor empty_rows(at::IntArrayRef shape, const at::TensorOptions& options
   } else {
     for (size_t dim = dims; dim-- > 0;) put(dim);
   }
-  return at::empty_strided(shape, strides, options);
+  return strides;
+}
+
+// An uninitialised tensor of this shape whose memory is in the order of rows.
+inline Tensor empty_rows(at::IntArrayRef shape, const at::TensorOptions& options) {
+  return at::empty_strided(shape, row_strides(shape), options);
 }
 
 // Floats that start on a cache line.
