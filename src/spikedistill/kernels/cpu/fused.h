@@ -18,7 +18,7 @@ struct VectorCurrent {
 
   // At step t, of the first n neurons.
   SPIKEDISTILL_INLINE Vec at(int64_t t, int n) const {
-    Vec current = x_at(t, n) * scale + shift;
+    Vec current = multiply_add(x_at(t, n), scale, shift);
     if (residual != nullptr) {
       current += load(residual + t * residual_stride, n);
     } else if (residual_bits != nullptr) {
@@ -59,22 +59,41 @@ struct Currents {
   }
 };
 
+// The potential of a chunk's neurons through time: charged(t, first neuron, number of them, charge) is called with the
+// charge of each step.
+template <class Step, class S, class F>
+SPIKEDISTILL_INLINE void run_neurons(const Currents<S>& in, int64_t i, int64_t channel, int n, const F& charged) {
+  const Neuron neuron = in.neuron;
+  const int64_t steps = in.steps;
+  for_groups([&](int first) SPIKEDISTILL_LAMBDA {
+    VectorCurrent<S> current[kGroup];
+    Vec v[kGroup];
+    for_members([&](int k) SPIKEDISTILL_LAMBDA {
+      const int at = (first + k) * kWidth;
+      current[k] = in.from(i + at, channel + at);
+      v[k] = splat(neuron.rest);
+    });
+    for (int64_t t = 0; t < steps; ++t) {
+      for_members([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = (first + k) * kWidth;
+        Vec h;
+        Step::advance(neuron, current[k].at(t, n - at), v[k], h);
+        charged(t, at, n - at, h);
+      });
+    }
+  });
+}
+
 template <class S>
 void fused_forward(const Currents<S>& in, S* y) {
   with_step(in.neuron, [&]<class Step>(Step) {
     Blocks(in.rows, in.channels, in.steps).run([&](int64_t, int64_t begin, int64_t end) {
-      for_chunks(begin, end, in.channels, [&](int64_t i, int64_t channel, auto n) {
+      const int64_t stride = in.step_size();
+      S* const out = y;
+      for_chunks(begin, end, in.channels, [&](int64_t i, int64_t channel, auto n) SPIKEDISTILL_LAMBDA {
         const Neuron neuron = in.neuron;
-        const int64_t steps = in.steps, stride = in.step_size();
-        S* const out = y + i;
-        for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-          const int at = k * kWidth, left = n - at;
-          const auto current = in.from(i + at, channel + at);
-          Vec h, v = splat(neuron.rest);
-          for (int64_t t = 0; t < steps; ++t) {
-            Step::advance(neuron, current.at(t, left), v, h);
-            Step::emit(neuron, h, out + t * stride + at, left);
-          }
+        run_neurons<Step>(in, i, channel, n, [&](int64_t t, int at, int left, Vec h) SPIKEDISTILL_LAMBDA {
+          Step::emit(neuron, h, out + t * stride + i + at, left);
         });
       });
     });
@@ -88,6 +107,7 @@ struct Gradients {
   S* x;                // or null
   S* residual;         // or null
   Periodic input_scale, mean;
+  bool scaled;                   // whether `input_scale` is anything but 1
   bool norm;                     // whether `sums` are asked for
   bool decay;                    // whether the gradient of q is asked for (PLIF)
   std::vector<double> sums;      // [2, C]: of the current's gradient g, and of g * (x - mean)
@@ -100,17 +120,40 @@ class Backward {
   Backward(const Currents<S>& in, const S* grad, Gradients<S>& out) : in_(in), grad_(grad), out_(out) {}
 
   void run() {
-    const auto charge = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge<Step>; });
-    const auto retreat = with_slopes<S>(in_.neuron, []<class Slopes>(Slopes) { return &Backward::retreat<Slopes>; });
+    with_slopes<S>(in_.neuron, [this]<class Slopes>(Slopes) {
+      if constexpr (Slopes::kPlain) {
+        using Step = Spiking<Charge::kSum, Slopes::kHard>;
+        blocks<Slopes>([this](auto... chunk) SPIKEDISTILL_LAMBDA { charge<Step>(chunk...); });
+      } else {
+        const auto step = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge_apart<Step>; });
+        blocks<Slopes>([this, step](auto... chunk) SPIKEDISTILL_LAMBDA { (this->*step)(chunk...); });
+      }
+    });
+  }
+
+ private:
+  struct Sums {
+    Periodic plain, centred;
+    Vec decay;
+  };
+
+  const Currents<S>& in_;
+  const S* grad_;
+  Gradients<S>& out_;
+
+  // All chunks; charge(element, channel, length, charges) fills in a chunk's.
+  template <class Slopes, class F>
+  void blocks(const F& charge) {
     const int64_t channels = in_.channels;
     const Blocks blocks(in_.rows, channels, in_.steps);
     std::vector<double> sums(blocks.count * 2 * channels, 0.0), decay_sums(blocks.count, 0.0);
     blocks.run([&](int64_t block, int64_t begin, int64_t end) {
       Sums seen{Periodic(channels, 0.0f), Periodic(channels, 0.0f), splat(0.0f)};
-      std::vector<Lanes, Aligned<Lanes>> charges(in_.steps);
-      for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, int n) {
-        (this->*charge)(i, channel, n, charges.data());
-        (this->*retreat)(i, channel, n, charges.data(), seen);
+      std::vector<Lanes, Aligned<Lanes>> scratch(in_.steps);
+      Lanes* const charges = scratch.data();
+      for_chunks(begin, end, channels, [&](int64_t i, int64_t channel, auto n) SPIKEDISTILL_LAMBDA {
+        charge(i, channel, n, charges);
+        retreat<Slopes>(i, channel, n, charges, seen);
       });
       seen.plain.fold_into(&sums[block * 2 * channels]);
       seen.centred.fold_into(&sums[(block * 2 + 1) * channels]);
@@ -124,74 +167,70 @@ class Backward {
     }
   }
 
- private:
-  struct Sums {
-    Periodic plain, centred;
-    Vec decay;
-  };
-
-  const Currents<S>& in_;
-  const S* grad_;
-  Gradients<S>& out_;
-
   // The charges of all steps of a chunk, as in the forward pass.
   template <class Step>
-  void charge(int64_t i, int64_t channel, int length, Lanes* charges) {
-    with_length(length, [&](auto n) {
-      const Neuron neuron = in_.neuron;
-      const int64_t steps = in_.steps;
-      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        const int at = k * kWidth;
-        const auto current = in_.from(i + at, channel + at);
-        Vec v = splat(neuron.rest);
-        for (int64_t t = 0; t < steps; ++t) Step::advance(neuron, current.at(t, n - at), v, charges[t][k]);
-      });
+  SPIKEDISTILL_INLINE void charge(int64_t i, int64_t channel, int n, Lanes* charges) const {
+    run_neurons<Step>(in_, i, channel, n, [&](int64_t t, int at, int, Vec h) SPIKEDISTILL_LAMBDA {
+      charges[t][at / kWidth] = h;
     });
+  }
+
+  // The same, for neurons that are not worth a copy of `blocks` each.
+  template <class Step>
+  void charge_apart(int64_t i, int64_t channel, int length, Lanes* charges) const {
+    with_length(length, [&](auto n) SPIKEDISTILL_LAMBDA { charge<Step>(i, channel, n, charges); });
   }
 
   // From the last step to the first: the gradients of a chunk.
   template <class Slopes>
-  void retreat(int64_t i, int64_t channel, int length, const Lanes* charges, Sums& seen) {
-    with_length(length, [&](auto n) {
-      const Neuron neuron = in_.neuron;
-      const int64_t steps = in_.steps, stride = in_.step_size();
-      const bool norm = out_.norm, decay = out_.decay;
-      const bool sum_x = in_.x_steps == 1 && steps > 1, sum_residual = in_.residual_steps == 1 && steps > 1;
-      const float *mean = out_.mean.from(channel), *input_scale = out_.input_scale.from(channel);
-      Lanes plain, centred;
-      for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        const int at = k * kWidth, left = n - at;
-        const S *x = in_.x + i + at, *y_grad = grad_ + i + at;
-        S *dx = out_.x == nullptr ? nullptr : out_.x + i + at;
-        S *residual_grad = out_.residual == nullptr ? nullptr : out_.residual + i + at;
-        const Vec x_mean = load(mean + at), gain = load(input_scale + at);
-        Vec v = {}, total = {}, g_sum = {}, far_sum = {};
-        // g is the gradient of the current at these steps' x
-        const auto finish_x = [&](int64_t place, Vec g) SPIKEDISTILL_LAMBDA {
-          if (norm) {
-            g_sum += g;
-            far_sum = multiply_add(g, load(x + place, left) - x_mean, far_sum);
-          }
-          if (dx != nullptr) store(dx + place, g * gain, left);
-        };
-        for (int64_t t = steps; t-- > 0;) {
-          Vec g = load(y_grad + t * stride, left);
-          const Vec charge_grad = Slopes::retreat(neuron, charges[t][k], g, v);
-          if (decay) add_decay_gradient(t, k, charges, charge_grad, seen.decay);
-          total += g;
-          if (!sum_x) finish_x(t * stride, g);
-          if (residual_grad != nullptr && !sum_residual) store(residual_grad + t * stride, g, left);
-        }
-        if (sum_x) finish_x(0, total);
-        if (residual_grad != nullptr && sum_residual) store(residual_grad, total, left);
-        plain[k] = g_sum;
-        centred[k] = far_sum;
+  SPIKEDISTILL_INLINE void retreat(int64_t i, int64_t channel, int n, const Lanes* charges, Sums& seen) {
+    const Neuron neuron = in_.neuron;
+    const int64_t steps = in_.steps, stride = in_.step_size();
+    const bool norm = out_.norm, decay = out_.decay, scaled = out_.scaled;
+    const bool sum_x = in_.x_steps == 1 && steps > 1, sum_residual = in_.residual_steps == 1 && steps > 1;
+    const float *means = out_.mean.from(channel), *scales = out_.input_scale.from(channel);
+    const S *x = in_.x + i, *y_grad = grad_ + i;
+    S* const dx = out_.x == nullptr ? nullptr : out_.x + i;
+    S* const residual_grad = out_.residual == nullptr ? nullptr : out_.residual + i;
+    Lanes plain, centred;
+    for_groups([&](int first) SPIKEDISTILL_LAMBDA {
+      Vec v[kGroup], total[kGroup], plain_sum[kGroup], centred_sum[kGroup], mean[kGroup];
+      for_members([&](int k) SPIKEDISTILL_LAMBDA {
+        v[k] = total[k] = plain_sum[k] = centred_sum[k] = Vec{};
+        mean[k] = load(means + (first + k) * kWidth);
       });
-      if (norm) {
-        seen.plain.add(channel, plain);
-        seen.centred.add(channel, centred);
+      // g is the gradient of the current at the x that lies at `place`
+      const auto finish_x = [&](int64_t place, int k, Vec g) SPIKEDISTILL_LAMBDA {
+        const int at = (first + k) * kWidth, left = n - at;
+        if (norm) {
+          plain_sum[k] += g;
+          centred_sum[k] = multiply_add(g, load(x + place + at, left) - mean[k], centred_sum[k]);
+        }
+        if (dx != nullptr) store(dx + place + at, scaled ? g * load(scales + at) : g, left);
+      };
+      for (int64_t t = steps; t-- > 0;) {
+        for_members([&](int k) SPIKEDISTILL_LAMBDA {
+          const int at = (first + k) * kWidth, left = n - at;
+          Vec g = load(y_grad + t * stride + at, left);
+          const Vec charge_grad = Slopes::retreat(neuron, charges[t][first + k], g, v[k]);
+          if (decay) add_decay_gradient(t, first + k, charges, charge_grad, seen.decay);
+          if (sum_x || sum_residual) total[k] += g;
+          if (!sum_x) finish_x(t * stride, k, g);
+          if (residual_grad != nullptr && !sum_residual) store(residual_grad + t * stride + at, g, left);
+        });
       }
+      for_members([&](int k) SPIKEDISTILL_LAMBDA {
+        const int at = (first + k) * kWidth;
+        if (sum_x) finish_x(0, k, total[k]);
+        if (residual_grad != nullptr && sum_residual) store(residual_grad + at, total[k], n - at);
+        plain[first + k] = plain_sum[k];
+        centred[first + k] = centred_sum[k];
+      });
     });
+    if (norm) {
+      seen.plain.add(channel, plain);
+      seen.centred.add(channel, centred);
+    }
   }
 
   // dh / dq: (h - v) / q where the input decays too, otherwise rest - v; v is the potential before the step. The

@@ -55,6 +55,21 @@ SPIKEDISTILL_INLINE void for_vectors(F f) {
   for (int k = 0; k < kVectors; ++k) f(k);
 }
 
+// f(first) for the groups of vectors of a chunk, whose neurons take their steps side by side: one vector alone waits for
+// its own results, and more than two do not fit into the registers.
+constexpr int kGroup = 2;
+template <class F>
+SPIKEDISTILL_INLINE void for_groups(F f) {
+#pragma GCC unroll 2
+  for (int first = 0; first < kVectors; first += kGroup) f(first);
+}
+// f(k) for the vectors of a group.
+template <class F>
+SPIKEDISTILL_INLINE void for_members(F f) {
+#pragma GCC unroll 2
+  for (int k = 0; k < kGroup; ++k) f(k);
+}
+
 SPIKEDISTILL_INLINE Vec splat(float x) { return x - Vec{}; }  // 0 + x would not be x for -0
 
 inline float widen(float x) { return x; }
@@ -143,7 +158,7 @@ SPIKEDISTILL_INLINE void store_spikes(S* to, Mask which, int n) {
 
 // f(n) with n as a constant where the chunk is full.
 template <class F>
-SPIKEDISTILL_INLINE void with_length(int n, F f) {
+SPIKEDISTILL_INLINE void with_length(int n, const F& f) {
   if (n == kLanes) {
     f(std::integral_constant<int, kLanes>{});
   } else {

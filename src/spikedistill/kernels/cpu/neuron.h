@@ -127,11 +127,11 @@ SPIKEDISTILL_INLINE Vec surrogate_gradient(const Neuron& p, Vec d) {
 // gradient of h. `carry` goes forward, for a current of which every step gets the same addition: `tangent` is the
 // derivative of the potential before the step, then of the next one; it returns that of the spike.
 //
-// `kPlain` says that the reset passes no gradient and that both the current and the potential enter the charge as they
+// `kIsPlain` says that the reset passes no gradient and that both the current and the potential enter the charge as they
 // are (IF).
-template <Surrogate kSurrogate, bool kHard, bool kPlain, bool kFine>
+template <Surrogate kSurrogate, bool kIsHard, bool kIsPlain, bool kFine>
 struct SpikingSlopes {
-  static constexpr bool kSpiking = true;
+  static constexpr bool kSpiking = true, kPlain = kIsPlain, kHard = kIsHard;
   static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
     const Vec slope = surrogate_gradient<kSurrogate, kFine>(p, h - p.threshold);
     Vec spike = y;
@@ -153,7 +153,7 @@ struct SpikingSlopes {
 
 template <bool kState>
 struct RectifiedSlopes {
-  static constexpr bool kSpiking = false;
+  static constexpr bool kSpiking = false, kPlain = false;
   static SPIKEDISTILL_INLINE Vec retreat(const Neuron& p, Vec h, Vec& y, Vec& v) {
     if constexpr (kState) {
       const float kept = 1.0f - p.penalty;

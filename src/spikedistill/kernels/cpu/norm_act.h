@@ -170,6 +170,7 @@ inline std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> norm_act_backward(
     out.residual = dr;
     out.input_scale = training ? Periodic(channels, 1.0f) : inputs.currents.scale;
     out.mean = Periodic::of(channels, [&](int64_t c) { return stats[c]; });
+    out.scaled = !training;
     out.norm = weight.has_value();
     out.decay = w.has_value();
     Backward<S>(inputs.currents, static_cast<const S*>(grad.const_data_ptr()), out).run();

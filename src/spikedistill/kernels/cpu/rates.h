@@ -34,20 +34,20 @@ class RateForward {
   // Spikes, charges and the mean of x.
   template <class Step>
   void spike(int64_t i, int64_t channel, int length, Lanes* charges) {
-    with_length(length, [&](auto n) {
+    with_length(length, [&](auto n) SPIKEDISTILL_LAMBDA {
       const Neuron neuron = in_.neuron;
       const int64_t steps = in_.steps, stride = in_.step_size();
+      S* const out = y_ + i;
+      run_neurons<Step>(in_, i, channel, n, [&](int64_t t, int at, int left, Vec h) SPIKEDISTILL_LAMBDA {
+        Step::emit(neuron, h, out + t * stride + at, left);
+        charges[t][at / kWidth] = h;
+      });
+      if (x_mean_ == nullptr) return;
       for_vectors([&](int k) SPIKEDISTILL_LAMBDA {
-        const int at = k * kWidth, left = n - at;
-        const auto current = in_.from(i + at, channel + at);
-        Vec h, v = splat(neuron.rest), total = {};
-        for (int64_t t = 0; t < steps; ++t) {
-          Step::advance(neuron, current.at(t, left), v, h);
-          Step::emit(neuron, h, y_ + t * stride + i + at, left);
-          charges[t][k] = h;
-          if (x_mean_ != nullptr) total += current.x_at(t, left);
-        }
-        if (x_mean_ != nullptr) store(x_mean_ + i + at, total * share(), left);
+        const int at = k * kWidth;
+        Vec total = {};
+        for (int64_t t = 0; t < steps; ++t) total += load(in_.x + t * stride + i + at, n - at);
+        store(x_mean_ + i + at, total * share(), n - at);
       });
     });
   }

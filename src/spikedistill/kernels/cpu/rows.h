@@ -73,7 +73,7 @@ class Periodic {
   static Periodic of(int64_t channels, F value) {
     Periodic result(channels, 0.0f);
     for (int64_t c = 0; c < channels; ++c) result.values_[c] = value(c);
-    for (int64_t c = channels; c < channels + kLanes; ++c) result.values_[c] = result.values_[c % channels];
+    for (int64_t c = channels; c < channels + kLanes; ++c) result.values_[c] = result.values_[c - channels];
     return result;
   }
   const float* from(int64_t channel) const { return values_.data() + channel; }
@@ -84,7 +84,9 @@ class Periodic {
   }
   // Adds what chunks have summed to totals[channel], in double precision.
   void fold_into(double* totals) const {
-    for (size_t i = 0; i < values_.size(); ++i) totals[i % channels_] += values_[i];
+    for (int64_t begin = 0, size = values_.size(); begin < size; begin += channels_) {
+      for (int64_t c = 0; c < std::min(channels_, size - begin); ++c) totals[c] += values_[begin + c];
+    }
   }
 
  private:
@@ -114,13 +116,17 @@ struct Blocks {
 };
 
 // f(first element, its channel, number of elements) for the chunks of rows [begin, end); the number is a constant where
-// the chunk is full.
+// the chunk is full. What f reads in every chunk should be in local variables of its caller: a store of bfloat16 may be
+// to anything that a reference leads to, and so it is read again after each.
 template <class F>
-inline void for_chunks(int64_t begin, int64_t end, int64_t channels, F f) {
+SPIKEDISTILL_INLINE void for_chunks(int64_t begin, int64_t end, int64_t channels, const F& f) {
+  const int64_t last = end * channels, ahead = kLanes % channels;
   int64_t channel = 0;
-  for (int64_t i = begin * channels; i < end * channels; i += kLanes) {
-    with_length(static_cast<int>(std::min<int64_t>(kLanes, end * channels - i)), [&](auto n) { f(i, channel, n); });
-    channel = (channel + kLanes) % channels;
+  for (int64_t i = begin * channels; i < last; i += kLanes) {
+    with_length(static_cast<int>(std::min<int64_t>(kLanes, last - i)),
+                [&](auto n) SPIKEDISTILL_LAMBDA { f(i, channel, n); });
+    channel += ahead;
+    if (channel >= channels) channel -= channels;
   }
 }
 
