@@ -1,4 +1,4 @@
-"""Building the CPU kernels: one compiler call on first use, kept per machine and version.
+"""Building the CPU kernels: a few compiler calls on first use, kept per machine and version.
 
 The library lies in SPIKEDISTILL_CACHE, else in XDG_CACHE_HOME/spikedistill, else in ~/.cache/spikedistill, under a key
 of its sources, PyTorch's version, the CPU's capability (AVX512, AVX2, ...) and the compiler. It does not use Python's
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import torch
 
 CACHE_VARIABLE = "SPIKEDISTILL_CACHE"
 SOURCES = Path(__file__).parent / "cpu"
+LIBRARIES = ("-ltorch_cpu", "-lc10")
 CAPABILITY_FLAGS = {
     "AVX512": (
         *("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd", "-mavx2", "-mfma"),
@@ -88,7 +90,7 @@ def _flags() -> list[str]:
     capability = torch.backends.cpu.get_cpu_capability()
     bf16 = torch.cpu.get_capabilities().get("avx512_bf16", False)
     return [
-        *("-O3", "-std=c++20", "-fPIC", "-shared", "-fopenmp", "-w"),
+        *("-O3", "-std=c++20", "-fPIC", "-fopenmp", "-w"),
         *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
         f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
         *CAPABILITY_FLAGS.get(capability, ()),
@@ -109,7 +111,7 @@ def _build(compiler: str, path: Path) -> None:
     with _lock(path.with_suffix(".lock")):
         if path.exists():  # another process was first
             return
-        print("Building CPU kernels (once per machine, about 25 s) ...", file=sys.stderr, flush=True)
+        print("Building CPU kernels (once per machine, about half a minute) ...", file=sys.stderr, flush=True)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             library = Path(folder) / path.name
@@ -119,16 +121,24 @@ def _build(compiler: str, path: Path) -> None:
 
 
 def _compile(compiler: str, library: Path) -> None:
+    """Compile all files at once and link them."""
     torch_folder = Path(torch.__file__).parent
     include = torch_folder / "include"
-    command = [
-        *(compiler, *_flags(), f"-I{include}", f"-I{include / 'torch' / 'csrc' / 'api' / 'include'}"),
-        *(str(SOURCES / "ops.cpp"), "-o", str(library), f"-L{torch_folder / 'lib'}", "-ltorch_cpu", "-lc10"),
-    ]
+    options = [*_flags(), f"-I{include}", f"-I{include / 'torch' / 'csrc' / 'api' / 'include'}", "-c"]
+    objects = {source: library.with_name(f"{source.stem}.o") for source in sorted(SOURCES.glob("*.cpp"))}
+    calls = [[compiler, *options, str(source), "-o", str(made)] for source, made in objects.items()]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for _ in pool.map(_run, calls):
+            pass
+    made = [str(made) for made in objects.values()]
+    _run([compiler, *made, "-shared", "-fopenmp", "-o", str(library), f"-L{torch_folder / 'lib'}", *LIBRARIES])
+
+
+def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-        raise BuildError(f"{compiler} failed: {errors[0] if errors else done.returncode}")
+        raise BuildError(f"{command[0]} failed: {errors[0] if errors else done.returncode}")
 
 
 @contextlib.contextmanager

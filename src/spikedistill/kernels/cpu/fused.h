@@ -119,17 +119,7 @@ class Backward {
  public:
   Backward(const Currents<S>& in, const S* grad, Gradients<S>& out) : in_(in), grad_(grad), out_(out) {}
 
-  void run() {
-    with_slopes<S>(in_.neuron, [this]<class Slopes>(Slopes) {
-      if constexpr (Slopes::kPlain) {
-        using Step = Spiking<Charge::kSum, Slopes::kHard>;
-        blocks<Slopes>([this](auto... chunk) SPIKEDISTILL_LAMBDA { charge<Step>(chunk...); });
-      } else {
-        const auto step = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge_apart<Step>; });
-        blocks<Slopes>([this, step](auto... chunk) SPIKEDISTILL_LAMBDA { (this->*step)(chunk...); });
-      }
-    });
-  }
+  void run();
 
  private:
   struct Sums {
@@ -242,5 +232,24 @@ class Backward {
     decay_grad += charge_grad * (input_decays ? (charges[t][k] - before) / p.factor : p.rest - before);
   }
 };
+
+template <class S>
+void Backward<S>::run() {
+  with_slopes<S>(in_.neuron, [this]<class Slopes>(Slopes) {
+    if constexpr (Slopes::kPlain) {
+      using Step = Spiking<Charge::kSum, Slopes::kHard>;
+      blocks<Slopes>([this](auto... chunk) SPIKEDISTILL_LAMBDA { charge<Step>(chunk...); });
+    } else {
+      const auto step = with_step(in_.neuron, []<class Step>(Step) { return &Backward::charge_apart<Step>; });
+      blocks<Slopes>([this, step](auto... chunk) SPIKEDISTILL_LAMBDA { (this->*step)(chunk...); });
+    }
+  });
+}
+
+// Compiled side by side, in files of their own.
+extern template void fused_forward<float>(const Currents<float>&, float*);
+extern template void fused_forward<uint16_t>(const Currents<uint16_t>&, uint16_t*);
+extern template void Backward<float>::run();
+extern template void Backward<uint16_t>::run();
 
 }  // namespace spikedistill

@@ -15,17 +15,7 @@ class RateForward {
   // `x_mean` is null where x has one step and is its own mean.
   RateForward(const Currents<S>& in, S* y, S* x_mean, S* slope) : in_(in), y_(y), x_mean_(x_mean), slope_(slope) {}
 
-  void run() {
-    const auto spike = with_step(in_.neuron, []<class Step>(Step) { return &RateForward::spike<Step>; });
-    const auto carry = with_slopes<S>(in_.neuron, []<class Slopes>(Slopes) { return &RateForward::carry<Slopes>; });
-    Blocks(in_.rows, in_.channels, in_.steps).run([&](int64_t, int64_t begin, int64_t end) {
-      std::vector<Lanes, Aligned<Lanes>> charges(in_.steps);
-      for_chunks(begin, end, in_.channels, [&](int64_t i, int64_t channel, int n) {
-        (this->*spike)(i, channel, n, charges.data());
-        (this->*carry)(i, n, charges.data());
-      });
-    });
-  }
+  void run();
 
  private:
   const Currents<S>& in_;
@@ -70,6 +60,22 @@ class RateForward {
 
   float share() const { return 1.0f / static_cast<float>(in_.steps); }
 };
+
+template <class S>
+void RateForward<S>::run() {
+  const auto spike = with_step(in_.neuron, []<class Step>(Step) { return &RateForward::spike<Step>; });
+  const auto carry = with_slopes<S>(in_.neuron, []<class Slopes>(Slopes) { return &RateForward::carry<Slopes>; });
+  Blocks(in_.rows, in_.channels, in_.steps).run([&](int64_t, int64_t begin, int64_t end) {
+    std::vector<Lanes, Aligned<Lanes>> charges(in_.steps);
+    for_chunks(begin, end, in_.channels, [&](int64_t i, int64_t channel, int n) {
+      (this->*spike)(i, channel, n, charges.data());
+      (this->*carry)(i, n, charges.data());
+    });
+  });
+}
+
+extern template void RateForward<float>::run();
+extern template void RateForward<uint16_t>::run();
 
 // As norm_act; also the mean of x over time [1, B, C, ...] (empty where x has one step) and the derivative of the rate.
 inline std::tuple<Tensor, Tensor, Tensor, Tensor> norm_act_rate(
