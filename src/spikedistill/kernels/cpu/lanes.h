@@ -34,12 +34,23 @@ typedef uint8_t ByteVec __attribute__((vector_size(kWidth)));
 typedef __mmask16 Mask;
 SPIKEDISTILL_INLINE Mask at_least(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
 SPIKEDISTILL_INLINE Mask above(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+SPIKEDISTILL_INLINE Mask not_a_number(Vec a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 SPIKEDISTILL_INLINE Vec select(Mask which, Vec yes, Vec no) { return _mm512_mask_blend_ps(which, no, yes); }
+SPIKEDISTILL_INLINE IntVec select(Mask which, IntVec yes, IntVec no) {
+  return reinterpret_cast<IntVec>(
+      _mm512_mask_blend_epi32(which, reinterpret_cast<__m512i>(no), reinterpret_cast<__m512i>(yes)));
+}
+SPIKEDISTILL_INLINE ByteVec low_bytes(IntVec x) {
+  return reinterpret_cast<ByteVec>(_mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(x)));
+}
 #else
 typedef IntVec Mask;
 SPIKEDISTILL_INLINE Mask at_least(Vec a, Vec b) { return a >= b; }
 SPIKEDISTILL_INLINE Mask above(Vec a, Vec b) { return a > b; }
+SPIKEDISTILL_INLINE Mask not_a_number(Vec a) { return a != a; }
 SPIKEDISTILL_INLINE Vec select(Mask which, Vec yes, Vec no) { return which ? yes : no; }
+SPIKEDISTILL_INLINE IntVec select(Mask which, IntVec yes, IntVec no) { return which ? yes : no; }
+SPIKEDISTILL_INLINE ByteVec low_bytes(IntVec x) { return __builtin_convertvector(x, ByteVec); }
 #endif
 
 struct Lanes {

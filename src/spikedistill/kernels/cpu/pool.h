@@ -21,8 +21,27 @@ struct Windows {
       }
     });
   }
-  int64_t place(int64_t k) const { return ((k / size) * width + k % size) * channels; }
+  // Of the k-th pixel of each window, row by row, its distance from the first one's element.
+  std::vector<int64_t> places() const {
+    std::vector<int64_t> result;
+    for (int64_t k = 0; k < size * size; ++k) result.push_back(((k / size) * width + k % size) * channels);
+    return result;
+  }
 };
+
+// f(first channel, number of channels, pixels of the window) for a pixel's channels, a vector at a time; the numbers are
+// constants where the vector is full and the window of the usual size.
+template <class F>
+SPIKEDISTILL_INLINE void for_channels(const Windows& windows, const F& f) {
+  const int64_t channels = windows.channels;
+  int64_t c = 0;
+  if (windows.size == 2) {
+    for (; c + kWidth <= channels; c += kWidth) f(c, kWidth, std::integral_constant<int, 4>{});
+  }
+  for (; c < channels; c += kWidth) {
+    f(c, static_cast<int>(std::min<int64_t>(kWidth, channels - c)), static_cast<int>(windows.size * windows.size));
+  }
+}
 
 inline Windows windows_of(at::IntArrayRef shape, int64_t size) {
   TORCH_CHECK(shape.size() == 4 && size >= 1 && size <= 15, "max_pool2d: [N, C, H, W] and a window of 1 to 15");
@@ -40,21 +59,25 @@ inline std::tuple<Tensor, Tensor> max_pool2d(const Tensor& x_in, int64_t size) {
     const S* from = static_cast<const S*>(x.const_data_ptr());
     S* to = static_cast<S*>(y.mutable_data_ptr());
     uint8_t* place = places.mutable_data_ptr<uint8_t>();
+    const std::vector<int64_t> pixels = windows.places();
     windows.run([&](int64_t in, int64_t out) {
-      for (int64_t c = 0; c < windows.channels; c += kWidth) {
-        const int n = static_cast<int>(std::min<int64_t>(kWidth, windows.channels - c));
-        Vec best = load(from + in + c, n);
+      const int64_t* const pixel = pixels.data();
+      const S* const window = from + in;
+      S* const maxima = to + out;
+      uint8_t* const where = place + out;
+      for_channels(windows, [&](int64_t c, int n, auto count) SPIKEDISTILL_LAMBDA {
+        Vec best = load(window + c, n);
         IntVec best_place = {};
-        for (int k = 1; k < size * size; ++k) {
-          const Vec value = load(from + in + c + windows.place(k), n);
-          const IntVec better = (value > best) | (value != value);
-          best = better ? value : best;
-          best_place = better ? IntVec{} + k : best_place;
+        for (int k = 1; k < count; ++k) {
+          const Vec value = load(window + c + pixel[k], n);
+          const Mask better = above(value, best) | not_a_number(value);
+          best = select(better, value, best);
+          best_place = select(better, IntVec{} + k, best_place);
         }
-        store(to + out + c, best, n);
-        const ByteVec bytes = __builtin_convertvector(best_place, ByteVec);
-        std::memcpy(place + out + c, &bytes, n);
-      }
+        store(maxima + c, best, n);
+        const ByteVec bytes = low_bytes(best_place);
+        std::memcpy(where + c, &bytes, n);
+      });
     });
     return 0;
   });
@@ -71,17 +94,19 @@ inline Tensor max_pool2d_backward(const Tensor& grad_in, const Tensor& places, a
     const S* from = static_cast<const S*>(grad.const_data_ptr());
     S* to = static_cast<S*>(x_grad.mutable_data_ptr());
     const uint8_t* place = places.const_data_ptr<uint8_t>();
+    const std::vector<int64_t> pixels = windows.places();
     windows.run([&](int64_t in, int64_t out) {
-      for (int64_t c = 0; c < windows.channels; c += kWidth) {
-        const int n = static_cast<int>(std::min<int64_t>(kWidth, windows.channels - c));
+      const int64_t* const pixel = pixels.data();
+      const S* const maxima = from + out;
+      S* const window = to + in;
+      const uint8_t* const where = place + out;
+      for_channels(windows, [&](int64_t c, int n, auto count) SPIKEDISTILL_LAMBDA {
         ByteVec bytes = {};
-        std::memcpy(&bytes, place + out + c, n);
+        std::memcpy(&bytes, where + c, n);
         const IntVec best_place = __builtin_convertvector(bytes, IntVec);
-        const Vec value = load(from + out + c, n);
-        for (int k = 0; k < size * size; ++k) {
-          store(to + in + c + windows.place(k), best_place == k ? value : splat(0.0f), n);
-        }
-      }
+        const Vec value = load(maxima + c, n);
+        for (int k = 0; k < count; ++k) store(window + c + pixel[k], best_place == k ? value : splat(0.0f), n);
+      });
     });
     return 0;
   });
