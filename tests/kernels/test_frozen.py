@@ -13,7 +13,8 @@ from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.kernels import FrozenWeights
 from spikedistill.kernels.choice import VARIABLE
 from spikedistill.models import WRN, ConvNet, ResNet
-from spikedistill.neurons import IF
+from spikedistill.models.layers import ConvNorm
+from spikedistill.neurons import IF, Norm
 
 pytestmark = pytest.mark.usefixtures("cpu_kernels")
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
@@ -49,6 +50,53 @@ def test_convolutions_give_what_pytorch_gives(layer, dtype):
         assert y.dtype == dtype
         # PyTorch may take another algorithm for weights in another order: the last bit of bf16
         assert torch.allclose(y, plain(x, layer), atol=1e-6, rtol=1e-6 if dtype == torch.float32 else 0.01)
+
+
+def worn(norm: Norm) -> Norm:
+    """The norm in eval mode, with parameters and statistics of a training."""
+    with torch.no_grad():
+        for values in (norm.weight, norm.bias, norm.running_mean):
+            values.copy_(torch.randn(values.shape))
+        norm.running_var.uniform_(0.1, 4.0)
+    return norm.eval()
+
+
+@DTYPES
+@torch.no_grad()
+def test_a_norm_alone_is_folded_into_its_convolution(dtype):
+    torch.manual_seed(0)
+    layer = ConvNorm(16, 32, 1, IF(), stride=2)
+    worn(layer[1])
+    x = torch.randn(4, 3, 16, 8, 8)
+    exact = copy.deepcopy(layer).double()(x.to(dtype).double())
+    called: list[nn.Module] = []
+    layer[1].register_forward_hook(lambda module, *_: called.append(module))
+    constant = FrozenWeights()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        plain_way = layer(x)
+        assert len(called) == 1
+        with constant:
+            folded = layer(x)
+            again = layer(x[:, :1])
+            assert len(called) == 1
+            layer[1].train()
+            layer(x)
+            assert len(called) == 2
+    assert folded.dtype == plain_way.dtype == dtype
+    assert torch.equal(again, folded[:, :1]) or torch.allclose(again, folded[:, :1], rtol=1e-2, atol=1e-2)
+    errors = [(y.double() - exact).abs().max().item() for y in (plain_way, folded)]
+    assert errors[1] < (1e-5 if dtype == torch.float32 else 2 * errors[0] + 1e-3)
+
+
+@torch.no_grad()
+def test_two_norms_after_one_convolution_are_not_confused():
+    torch.manual_seed(0)
+    layer, x = ConvNorm(4, 6, 1, IF()), torch.randn(2, 3, 4, 5, 5)
+    others = [worn(Norm(6)) for _ in range(2)]
+    with FrozenWeights():
+        for norm in (*others, *others):
+            layer[1] = norm
+            torch.testing.assert_close(layer(x), norm(layer[0](x)))
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from spikedistill.kernels.choice import active
 from spikedistill.kernels.dispatch import (
     activate,
     conv2d,
+    conv2d_normed,
     linear,
     max_pool2d,
     norm_act,
@@ -19,6 +20,7 @@ __all__ = [
     "activate",
     "active",
     "conv2d",
+    "conv2d_normed",
     "linear",
     "max_pool2d",
     "norm_act",

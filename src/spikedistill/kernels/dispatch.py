@@ -87,6 +87,16 @@ def conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N C
     return output
 
 
+def conv2d_normed(
+    x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d, norm: Norm
+) -> Float[Tensor, "N Cout Hout Wout"] | None:
+    """`norm(conv(x))` with the norm folded into weights that `FrozenWeights` holds; None where they are not held."""
+    made_ready = frozen.weights()
+    if made_ready is None or norm.training or x.numel() == 0 or implementation(x.device.type) != "cpu":
+        return None
+    return made_ready.conv2d(x.to(_dtype(x)), conv, norm)
+
+
 def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N Cout Hout Wout"]:
     """`conv2d(x, conv)` for x of spikes (0 or 1), which the kernel keeps as bits for the backward pass.
 

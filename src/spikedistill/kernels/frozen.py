@@ -1,4 +1,4 @@
-"""Weights that do not change for a while, made ready once: cast, and on a CPU in oneDNN's own order.
+"""Weights that do not change for a while, made ready once: cast, and on a CPU folded and in oneDNN's own order.
 
 At batch 1 casting and reordering cost as much as the convolutions themselves. Whether a weight has changed cannot be
 asked (PyTorch's fused optimisers do not count their changes), so who knows says so:
@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from spikedistill.neurons import Norm
 
 _active: ContextVar["FrozenWeights | None"] = ContextVar("frozen_weights", default=None)
 
@@ -41,10 +43,11 @@ class FrozenWeights:
             return weight
         return self._once(weight, (dtype,), lambda: weight.detach().to(dtype))
 
-    def conv2d(self, x: Tensor, conv: nn.Conv2d) -> Tensor | None:
+    def conv2d(self, x: Tensor, conv: nn.Conv2d, norm: Norm | None = None) -> Tensor | None:
         """Return `conv(x)` for x [N, C, H, W] of the dtype to compute in; None where only PyTorch's own way is left.
 
-        oneDNN's operators on reordered weights are those that torch.compile uses; they give what PyTorch's own give.
+        oneDNN's operators on reordered weights are those that torch.compile uses; they give what PyTorch's own give. A
+        norm in eval mode that follows is folded into the weights.
         """
         plain = conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and conv.bias is None
         if not plain or not _has_onednn(x.dtype):
@@ -52,14 +55,20 @@ class FrozenWeights:
         padding, stride, dilation = list(conv.padding), list(conv.stride), list(conv.dilation)
 
         def reorder() -> Tensor:
+            scaled = conv.weight.detach() if norm is None else conv.weight.detach() * _scale(norm).view(-1, 1, 1, 1)
             made: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-                conv.weight.detach().to(x.dtype), padding, stride, dilation, conv.groups, list(x.shape)
+                scaled.to(x.dtype), padding, stride, dilation, conv.groups, list(x.shape)
             )
             return made
 
-        weight = self._once(conv.weight, (x.dtype, x.shape), reorder)
+        def shift() -> Tensor:
+            assert norm is not None
+            return (norm.bias.detach() - norm.running_mean * _scale(norm)).to(x.dtype)
+
+        weight = self._once(conv.weight, (x.dtype, x.shape, None if norm is None else id(norm.bias)), reorder)
+        bias = None if norm is None else self._once(norm.bias, (x.dtype,), shift)
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, None, padding, stride, dilation, conv.groups, "none", [], ""
+            x, weight, bias, padding, stride, dilation, conv.groups, "none", [], ""
         )
         return y
 
@@ -75,6 +84,11 @@ def weights() -> FrozenWeights | None:
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return None
     return _active.get()
+
+
+def _scale(norm: Norm) -> Tensor:
+    """What the norm multiplies by in eval mode [C]."""
+    return norm.weight.detach() * (norm.running_var + norm.eps).rsqrt()
 
 
 def _has_onednn(dtype: torch.dtype) -> bool:

@@ -50,6 +50,22 @@ class Conv2d(nn.Conv2d):
         return y.view(*x.shape[:2], *y.shape[1:])
 
 
+class ConvNorm(nn.Sequential):
+    """A convolution and its norm, with no neurons of their own after them; evaluation folds one into the other."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, after: Neuron, **options: Any) -> None:
+        super().__init__(Conv2d(in_channels, out_channels, kernel_size, after, **options), Norm(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised currents [T, B, out_channels, ...]."""
+        conv, norm = self
+        assert isinstance(conv, Conv2d)
+        assert isinstance(norm, Norm)
+        y = kernels.conv2d_normed(x.flatten(0, 1), conv, norm)
+        output: Tensor = norm(conv(x)) if y is None else y.view(*x.shape[:2], *y.shape[1:])
+        return output
+
+
 class MaxPool2d(nn.Module):
     """Maximum over windows of `size` x `size` that do not overlap, on [T, B, C, H, W]."""
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models.layers import Conv2d, Linear, NormAct
+from spikedistill.models.layers import Conv2d, ConvNorm, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.neurons import Neuron, Norm
+from spikedistill.neurons import Neuron
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
@@ -23,7 +23,7 @@ class BasicBlock(nn.Module):
         self.act2 = NormAct(channels, neuron)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
-            self.shortcut = nn.Sequential(Conv2d(in_channels, channels, 1, neuron, stride=stride), Norm(channels))
+            self.shortcut = ConvNorm(in_channels, channels, 1, neuron, stride=stride)
         self.adds_spikes = neuron.binary and isinstance(self.shortcut, nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
