@@ -64,7 +64,7 @@ CONTENDERS: dict[str, Contender] = {
         keeps_memory=True,
     ),
     "spikingjelly-best-compile": Contender(
-        "spikingjelly-best through torch.compile; only if named", "peers_spikingjelly:compiled", "spikingjelly"
+        "spikingjelly-best through torch.compile", "peers_spikingjelly:compiled", "spikingjelly"
     ),
     "spikingjelly-best-teacher": Contender(
         "spikingjelly-best with our teacher, asked in every step", "peers_spikingjelly:taught", "spikingjelly"

@@ -112,7 +112,8 @@ def side(spread: type[Repeated], bf16: bool, float32_membrane: bool, compiled: b
         return torch.compile(made) if compiled else made
 
     def one(task: Layer) -> nn.Module:
-        return one_layer(task, (Float32IFNode if float32_membrane else neuron.IFNode)(step_mode="m"))
+        made = one_layer(task, (Float32IFNode if float32_membrane else neuron.IFNode)(step_mode="m"))
+        return torch.compile(made) if compiled else made
 
     return Side(network, one, bf16=bf16, channels_last=bf16, reset=functional.reset_net)
 
@@ -139,8 +140,10 @@ def best(task: Task, device: torch.device) -> Work:
 
 
 def compiled(task: Task, device: torch.device) -> Work:
-    """At its best, through torch.compile."""
-    return work(task, COMPILED, device)
+    """At its best, through torch.compile, which is done before anything is measured."""
+    made = work(task, COMPILED, device)
+    made.step()
+    return made
 
 
 def taught(task: Distillation, device: torch.device) -> Work:

@@ -17,9 +17,10 @@ NETS = {"mnist-2conv": MNIST_2CONV, "wrn16-2": WRN16_2, "resnet-18": RESNET18, "
 
 OURS = ("ours-bf16", "ours-fp32", "ours-reference")
 PEERS = ("spikingjelly-best", "spikingjelly-amp", "spikingjelly-tutorial", "snntorch", "norse", "sinabs")
-NETWORK = (*OURS, *PEERS, "spikingjelly-amp-malloc", "ann", "convolutions")
+COMPILED = "spikingjelly-best-compile"
+NETWORK = (*OURS, *PEERS, COMPILED, "spikingjelly-amp-malloc", "ann", "convolutions")
 TRAINED = (*OURS, "ours-bf16-rate", *NETWORK[len(OURS) :])
-LAYER = (*OURS, *PEERS, "copy")
+LAYER = (*OURS, *PEERS, COMPILED, "copy")
 SHORT = (
     "ours-bf16",
     "ours-fp32",
