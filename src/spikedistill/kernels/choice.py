@@ -27,7 +27,8 @@ def mode() -> str:
     Raises:
         InputError: it is none of `MODES`.
     """
-    return pick(f"value of {VARIABLE}", os.environ.get(VARIABLE, "auto"), {name: name for name in MODES})
+    said = os.environ.get(VARIABLE, "auto")
+    return said if said in MODES else pick(f"value of {VARIABLE}", said, {name: name for name in MODES})
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

@@ -3,6 +3,8 @@
 import math
 from dataclasses import astuple
 
+import torch
+
 from spikedistill.neurons import (
     IF,
     LIF,
@@ -23,6 +25,8 @@ SUM, INPUT_PRODUCT, INPUT_QUOTIENT, LEAK_PRODUCT, LEAK_QUOTIENT, GRADED, RELU = 
 NO_SURROGATE = 0
 SURROGATES = {Sigmoid: 1, ATan: 2, PiecewiseQuadratic: 3, SoftSign: 4, SuperSpike: 5, Erf: 6, Triangle: 7}
 INTEGRATE_FIRE = (IF, LIF, PLIF)
+Numbers = tuple[list[int], list[float]]
+_encoded: dict[Neuron, Numbers] = {}
 
 
 def known(neuron: Neuron) -> bool:
@@ -32,11 +36,19 @@ def known(neuron: Neuron) -> bool:
     return type(neuron) in (GradedReLU, ReLU)
 
 
-def encode(neuron: Neuron) -> tuple[list[int], list[float]]:
-    """Codes [charge, surrogate, hard reset, detached reset] and constants.
+def encode(neuron: Neuron) -> Numbers:
+    """Codes [charge, surrogate, hard reset, detached reset] and constants; worked out once for each neuron.
 
     The constants are [threshold, rest, factor, penalty, surrogate's first parameter, its second].
     """
+    if torch.compiler.is_compiling():
+        return _encode(neuron)
+    if neuron not in _encoded:
+        _encoded[neuron] = _encode(neuron)
+    return _encoded[neuron]
+
+
+def _encode(neuron: Neuron) -> Numbers:
     if isinstance(neuron, GradedReLU):
         penalty = neuron.penalty / neuron.threshold
         return [GRADED, NO_SURROGATE, 0, 0], [neuron.threshold, 0.0, neuron.decay, penalty, 0.0, 0.0]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spikedistill.kernels import codes
-from spikedistill.neurons import Activation, Norm
+from spikedistill.neurons import PLIF, Activation, Norm
 
 
 def total_steps(x: Tensor, act: Activation, residual: Tensor | None, steps: int | None) -> int:
@@ -24,15 +24,17 @@ def eligible(
     """Whether types, shapes and devices are those of a kernel whose activations have one of `dtypes`."""
     if x.dtype not in dtypes or x.dim() not in (3, 5) or x.numel() == 0 or not codes.known(act.neuron):
         return False
-    parameters: list[Tensor] = [*act.parameters()]
+    parameters: list[Tensor] = [act.get_parameter("w")] if isinstance(act.neuron, PLIF) else []
     if norm is not None:
         if type(norm) is not Norm or norm.channels != x.shape[2]:
             return False
         if norm.training and x.numel() == norm.channels:
             return False
         parameters += [norm.weight, norm.bias, norm.running_mean, norm.running_var]
-    if any(parameter.dtype != torch.float32 or parameter.device != x.device for parameter in parameters):
-        return False
+    device = x.device
+    for parameter in parameters:
+        if parameter.dtype != torch.float32 or parameter.device != device:
+            return False
     if residual is not None and (residual.dtype, residual.device) != (x.dtype, x.device):
         return False
     if residual is not None and residual.shape[1:] != x.shape[1:]:

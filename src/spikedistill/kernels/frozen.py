@@ -28,6 +28,7 @@ class FrozenWeights:
 
     def __init__(self) -> None:
         self._made: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+        self._onednn: dict[torch.dtype, bool] = {}
         self._tokens: list[Token[FrozenWeights | None]] = []
 
     def __enter__(self) -> "FrozenWeights":
@@ -50,7 +51,9 @@ class FrozenWeights:
         norm in eval mode that follows is folded into the weights.
         """
         plain = conv.padding_mode == "zeros" and not isinstance(conv.padding, str) and conv.bias is None
-        if not plain or not _has_onednn(x.dtype):
+        if x.dtype not in self._onednn:
+            self._onednn[x.dtype] = _has_onednn(x.dtype)
+        if not plain or not self._onednn[x.dtype]:
             return None
         padding, stride, dilation = list(conv.padding), list(conv.stride), list(conv.dilation)
 
