@@ -1,8 +1,8 @@
 // Chunks of floats in vectors of the compiler's own (GCC and Clang), which it splits where the machine's are shorter.
 //
 // One source for AVX-512, AVX2 and everything else; build.py chooses the flags. Activations are fp32 or bf16 (stored as
-// uint16_t) in memory and always fp32 in a vector. -ffp-contract=off keeps the arithmetic that of the
-// PyTorch definition.
+// uint16_t) in memory and always fp32 in a vector. -ffp-contract=off keeps the neurons' arithmetic that of the PyTorch
+// definition.
 #pragma once
 
 #include <algorithm>
@@ -191,7 +191,7 @@ SPIKEDISTILL_INLINE Mask read_bits(const uint8_t* bits, int64_t offset) {
 #endif
 }
 
-// a * b + c, rounded once where the machine can; for gradients only, whose last bit is not part of the definition.
+// a * b + c, rounded once where the machine can; for norms and gradients, whose last bit is not part of the definition.
 SPIKEDISTILL_INLINE Vec multiply_add(Vec a, Vec b, Vec c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
