@@ -387,3 +387,17 @@ def test_what_the_kernels_do_not_know_goes_through_the_definition() -> None:
     assert kernels.norm_act(x, norm, Louder().build()).equal(neurons.norm_act(x, norm, Louder().build()))
     assert not kernels.norm_act(x, norm, Louder().build()).equal(kernels.norm_act(x, norm, IF().build()))
     assert kernels.norm_act(x.double(), norm.double(), IF().build()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", ops.DTYPES, ids=["fp32", "bf16"])
+def test_potentials_without_bound_pass_the_definitions_gradients(dtype: torch.dtype) -> None:
+    infinity = float("inf")
+    row = torch.tensor([infinity, -infinity, 0.5, 3e38, -1.0], dtype=dtype)
+    grads = []
+    for function in (kernels.activate, lambda x, act: act(x)):
+        x = torch.stack([row, row.flip(0)])[:, None].expand(2, 5, 5).contiguous()
+        x = x.masked_fill(x.isinf() & x.flip(0).isinf(), 1.0).requires_grad_()
+        function(x, IF(reset=None).build()).float().sum().backward()
+        grads.append(x.grad)
+    assert grads[1].isfinite().all()
+    torch.testing.assert_close(*grads)

@@ -1,4 +1,4 @@
-// Convolution of spikes; the backward pass of convolutions, with products of matrices where oneDNN is slow.
+// Synapses that read spikes; the backward pass of convolutions, with products of matrices where oneDNN is slow.
 #pragma once
 
 #include <ATen/ops/convolution.h>
@@ -16,7 +16,6 @@ namespace spikedistill {
 
 struct Geometry {
   at::IntArrayRef stride, padding, dilation;
-  int64_t groups;
 };
 
 inline Tensor spiking_conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, at::IntArrayRef stride,
@@ -99,7 +98,7 @@ inline std::tuple<Tensor, Tensor, Tensor> conv2d_backward(const Tensor& grad_in,
                                                           at::IntArrayRef padding, at::IntArrayRef dilation,
                                                           int64_t groups, std::array<bool, 3> wanted) {
   const Tensor grad = in_rows(grad_in), x = in_rows(x_in);
-  const Geometry geometry{stride, padding, dilation, groups};
+  const Geometry geometry{stride, padding, dilation};
   const int64_t taps = weight.size(2) * weight.size(3);
   const bool plain = groups == 1 && x.scalar_type() == at::kBFloat16 && x.numel() > 0;
   const bool by_taps = plain && wanted[1] && taps > 1 && grad.size(2) * grad.size(3) <= 16 &&

@@ -18,7 +18,7 @@ struct VectorCurrent {
 
   // At step t, of the first n neurons.
   SPIKEDISTILL_INLINE Vec at(int64_t t, int n) const {
-    Vec current = multiply_add(x_at(t, n), scale, shift);
+    Vec current = multiply_add(load(x + t * x_stride, n), scale, shift);
     if (residual != nullptr) {
       current += load(residual + t * residual_stride, n);
     } else if (residual_bits != nullptr) {
@@ -27,7 +27,6 @@ struct VectorCurrent {
     }
     return current;
   }
-  SPIKEDISTILL_INLINE Vec x_at(int64_t t, int n) const { return load(x + t * x_stride, n); }
 };
 
 // What forward and backward share: all currents.
@@ -106,8 +105,8 @@ template <class S>
 struct Gradients {
   S* x;                // or null
   S* residual;         // or null
-  Periodic input_scale, mean;
-  bool scaled;                   // whether `input_scale` is anything but 1
+  const Periodic* input_scale;   // or null: 1
+  Periodic mean;
   bool norm;                     // whether `sums` are asked for
   bool decay;                    // whether the gradient of q is asked for (PLIF)
   std::vector<double> sums;      // [2, C]: of the current's gradient g, and of g * (x - mean)
@@ -176,9 +175,10 @@ class Backward {
   SPIKEDISTILL_INLINE void retreat(int64_t i, int64_t channel, int n, const Lanes* charges, Sums& seen) {
     const Neuron neuron = in_.neuron;
     const int64_t steps = in_.steps, stride = in_.step_size();
-    const bool norm = out_.norm, decay = out_.decay, scaled = out_.scaled;
+    const bool norm = out_.norm, decay = out_.decay;
     const bool sum_x = in_.x_steps == 1 && steps > 1, sum_residual = in_.residual_steps == 1 && steps > 1;
-    const float *means = out_.mean.from(channel), *scales = out_.input_scale.from(channel);
+    const float* means = out_.mean.from(channel);
+    const float* scales = out_.input_scale == nullptr ? nullptr : out_.input_scale->from(channel);
     const S *x = in_.x + i, *y_grad = grad_ + i;
     S* const dx = out_.x == nullptr ? nullptr : out_.x + i;
     S* const residual_grad = out_.residual == nullptr ? nullptr : out_.residual + i;
@@ -196,7 +196,7 @@ class Backward {
           plain_sum[k] += g;
           centred_sum[k] = multiply_add(g, load(x + place + at, left) - mean[k], centred_sum[k]);
         }
-        if (dx != nullptr) store(dx + place + at, scaled ? g * load(scales + at) : g, left);
+        if (dx != nullptr) store(dx + place + at, scales == nullptr ? g : g * load(scales + at), left);
       };
       for (int64_t t = steps; t-- > 0;) {
         for_members([&](int k) SPIKEDISTILL_LAMBDA {

@@ -228,7 +228,7 @@ SPIKEDISTILL_INLINE Vec absolute(Vec x) {
 template <bool kFine>
 SPIKEDISTILL_INLINE Vec exp2_of_negative(Vec x) {
 #if defined(__AVX512F__)
-  const Vec n = _mm512_roundscale_ps(x, 0);  // to the nearest integer
+  const Vec n = _mm512_roundscale_ps(x, 0);  // to the nearest integer; 2^-infinity comes out as 0 all the same
 #else
   x = x < -125.0f ? splat(-125.0f) : x;
   const Vec shifted = x + 12582912.0f, n = shifted - 12582912.0f;  // n in the low bits

@@ -168,9 +168,8 @@ inline std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> norm_act_backward(
     Gradients<S> out;
     out.x = shared ? nullptr : dx;
     out.residual = dr;
-    out.input_scale = training ? Periodic(channels, 1.0f) : inputs.currents.scale;
+    out.input_scale = training ? nullptr : &inputs.currents.scale;
     out.mean = Periodic::of(channels, [&](int64_t c) { return stats[c]; });
-    out.scaled = !training;
     out.norm = weight.has_value();
     out.decay = w.has_value();
     Backward<S>(inputs.currents, static_cast<const S*>(grad.const_data_ptr()), out).run();

@@ -65,6 +65,39 @@ def store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale,
 
 
 @jit
+def segment_start(v_ptr, first, start, at, inside, step, P: tl.constexpr):
+    """The potential before the segment that begins at step `first`: at rest, or as `store_potentials` left it."""
+    v = zeros(P) + P.rest
+    if P.steps > P.segment:
+        stored = v_ptr + start + (first // P.segment - 1) * step
+        v = tl.load(stored + at, mask=inside & (first > 0), other=P.rest)
+    return v
+
+
+@jit
+def finish_x(g, g_sum, gx_sum, x_ptr, x_grad_ptr, at, mask, scale, mean, NORM_GRAD: tl.constexpr, P: tl.constexpr):
+    """Add the current's gradient g at x to its sums, which are returned, and store that of x."""
+    if P.norm:
+        g_sum += g
+        gx_sum += g * (read(x_ptr, at, mask) - mean)
+    if x_grad_ptr is not None:
+        tl.store(x_grad_ptr + at, g if NORM_GRAD else g * scale[None, :], mask=mask)
+    return g_sum, gx_sum
+
+
+@jit
+def store_sums(sums_ptr, factor_sums_ptr, g_sum, gx_sum, f_sum, rows, P: tl.constexpr):
+    """Write this program's sums."""
+    _, _, _, c, valid = locate(0, tl.program_id(1), rows, P)
+    if P.norm:
+        sums = sums_ptr + tl.program_id(0) * 2 * P.channels
+        tl.store(sums + c, tl.sum(g_sum, axis=0), mask=valid)
+        tl.store(sums + P.channels + c, tl.sum(gx_sum, axis=0), mask=valid)
+    if P.factor is None:
+        tl.store(factor_sums_ptr + tl.program_id(0) * tl.num_programs(1) + tl.program_id(1), tl.sum(f_sum))
+
+
+@jit
 def backward(
     y_grad_ptr,
     x_ptr,
@@ -111,10 +144,7 @@ def backward(
         g_total = zeros(P)
         for ends in range(0, P.steps, P.segment):
             first = (tl.cdiv(P.steps, P.segment) - 1) * P.segment - ends
-            v = zeros(P) + P.rest
-            if P.steps > P.segment:
-                stored = v_ptr + start + (first // P.segment - 1) * step
-                v = tl.load(stored + at, mask=inside & (first > 0), other=P.rest)
+            v = segment_start(v_ptr, first, start, at, inside, step, P)
             charges, _ = recompute(v, first, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P)
             for k in tl.static_range(SEGMENT - 1, -1, -1):
                 mask = inside & (first + k < P.steps)
@@ -128,25 +158,13 @@ def backward(
                 g, v_grad = input_gradients(h_grad, f, P)
                 g_total += g
                 if P.x_steps > 1:
-                    if P.norm:
-                        g_sum += g
-                        gx_sum += g * (read(x_ptr + here, at, mask) - mean)
-                    if x_grad_ptr is not None:
-                        tl.store(x_grad_ptr + here + at, g if NORM_GRAD else g * scale[None, :], mask=mask)
+                    to = None if x_grad_ptr is None else x_grad_ptr + here
+                    g_sum, gx_sum = finish_x(g, g_sum, gx_sum, x_ptr + here, to, at, mask, scale, mean, NORM_GRAD, P)
                 if P.residual_steps > 1 and residual_grad_ptr is not None:
                     tl.store(residual_grad_ptr + here + at, g, mask=mask)
         if P.x_steps == 1:
-            if P.norm:
-                g_sum += g_total
-                gx_sum += g_total * (read(x_ptr + start, at, inside) - mean)
-            if x_grad_ptr is not None:
-                tl.store(x_grad_ptr + start + at, g_total if NORM_GRAD else g_total * scale[None, :], mask=inside)
+            to = None if x_grad_ptr is None else x_grad_ptr + start
+            g_sum, gx_sum = finish_x(g_total, g_sum, gx_sum, x_ptr + start, to, at, inside, scale, mean, NORM_GRAD, P)
         if P.residual_steps == 1 and residual_grad_ptr is not None:
             tl.store(residual_grad_ptr + start + at, g_total, mask=inside)
-    if P.norm:
-        start, at, inside, c, valid = locate(0, channel_block, rows, P)
-        sums = sums_ptr + tl.program_id(0) * 2 * P.channels
-        tl.store(sums + c, tl.sum(g_sum, axis=0), mask=valid)
-        tl.store(sums + P.channels + c, tl.sum(gx_sum, axis=0), mask=valid)
-    if P.factor is None:
-        tl.store(factor_sums_ptr + tl.program_id(0) * tl.num_programs(1) + channel_block, tl.sum(f_sum))
+    store_sums(sums_ptr, factor_sums_ptr, g_sum, gx_sum, f_sum, rows, P)
