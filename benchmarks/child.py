@@ -74,7 +74,7 @@ def measure(task: Task, contender: Contender, device_name: str, seconds: float, 
 
 def begin(task: Task, contender: Contender, device: "torch.device") -> "Work":
     """The contender's work, with malloc set for those who have it."""
-    from spikedistill.allocator import keep_freed_memory
+    from spikedistill.machine.allocator import keep_freed_memory
 
     if contender.keeps_memory or contender.package == "spikedistill":
         keep_freed_memory()

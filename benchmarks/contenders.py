@@ -21,7 +21,7 @@ class Contender:
     kernels: str = "auto"
     """What SPIKEDISTILL_KERNELS is set to."""
     keeps_memory: bool = False
-    """Whether a peer gets malloc's setting of our training (`spikedistill.allocator`); ours and yardsticks have it."""
+    """Whether a peer gets malloc's setting of our training (`machine.allocator`); ours and yardsticks have it."""
 
     @property
     def installed(self) -> bool:

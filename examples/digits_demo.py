@@ -15,9 +15,9 @@ from rich.table import Table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the networks are too small for more
 
-from spikedistill import runs
 from spikedistill.recipe import FromRecipe, Recipe
 from spikedistill.recipes import digits
+from spikedistill.runs import train as runs
 
 ROWS = {
     "ANN teacher": digits.teacher,

@@ -19,7 +19,7 @@ from hypothesis import settings  # noqa: E402
 from spikedistill.data.dataset import Augment, Dataset, Split  # noqa: E402
 from spikedistill.models import ConvNet  # noqa: E402
 from spikedistill.neurons import IF, ReLU  # noqa: E402
-from spikedistill.optim import SGD  # noqa: E402
+from spikedistill.optim.optimizers import SGD  # noqa: E402
 from spikedistill.recipe import FromRecipe, Recipe  # noqa: E402
 
 torch.set_num_threads(1)
@@ -123,7 +123,7 @@ def command(tmp_path):
 @pytest.fixture
 def cli(tmp_path, monkeypatch, capsys):
     """A function that runs the command line in this process, in an empty folder: exit code, stdout, stderr."""
-    from spikedistill.cli import main
+    from spikedistill.cli.main import main
 
     monkeypatch.chdir(tmp_path)
 

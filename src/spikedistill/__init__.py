@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe
-    from spikedistill.recipe_files import load as load_recipe
-    from spikedistill.run_folder import Run, open_run
-    from spikedistill.runs import train
+    from spikedistill.recipes._files import load as load_recipe
+    from spikedistill.runs.folder import Run, open_run
+    from spikedistill.runs.train import train
 
 __version__ = "0.1.0"
 __all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe", "open_run", "train"]
 
-_PLACES = {"load_recipe": ("recipe_files", "load"), "train": ("runs", "train")} | {
-    name: ("run_folder", name) for name in ("Run", "open_run")
+_PLACES = {"load_recipe": ("recipes._files", "load"), "train": ("runs.train", "train")} | {
+    name: ("runs.folder", name) for name in ("Run", "open_run")
 }
 
 

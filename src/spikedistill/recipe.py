@@ -1,14 +1,13 @@
 """What a run is: frozen values that say everything about it.
 
 A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_json` and `from_json` of
-`spikedistill.values` save and load it strictly; its digest names the run's folder.
+`spikedistill.values.plain` save and load it strictly; its digest names the run's folder.
 """
 
 import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from spikedistill.checks import check_at_least
 from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError
 from spikedistill.methods import CrossEntropy
@@ -16,7 +15,8 @@ from spikedistill.methods.method import Method
 from spikedistill.models import Model
 from spikedistill.neurons import IF, Neuron
 from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
-from spikedistill.values import digest
+from spikedistill.values.checks import check_at_least
+from spikedistill.values.plain import digest
 
 
 @dataclass(frozen=True, kw_only=True)

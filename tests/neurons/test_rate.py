@@ -6,7 +6,7 @@ import torch
 
 from spikedistill.errors import InputError
 from spikedistill.neurons import IF, LIF, PLIF, Neuron, Norm, average_gradient, norm_act
-from spikedistill.values import from_json, to_json
+from spikedistill.values.plain import from_json, to_json
 
 NEURONS = [
     IF(backward="rate"),

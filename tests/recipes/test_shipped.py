@@ -5,10 +5,12 @@ import re
 
 import pytest
 
-from spikedistill import citations, recipe_files, runs
+from spikedistill.cli import cite as citations
 from spikedistill.methods import TSER, methods
 from spikedistill.recipe import FromRecipe, Recipe
-from spikedistill.values import from_json, to_json
+from spikedistill.recipes import _files as recipe_files
+from spikedistill.runs import train as runs
+from spikedistill.values.plain import from_json, to_json
 
 NAMES = list(recipe_files.shipped())
 

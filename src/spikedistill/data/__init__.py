@@ -1,7 +1,7 @@
 """Data sets in their published formats, as uint8 tensors, and batched augmentation."""
 
 from spikedistill.data.dataset import Augment, Dataset, Split, Splits
-from spikedistill.found import found
+from spikedistill.values.found import found
 
 __all__ = ["Augment", "Dataset", "Split", "Splits", "datasets"]
 

@@ -8,7 +8,7 @@ from torch import nn
 from spikedistill.data.augment import normalise
 from spikedistill.data.dataset import Dataset, Split
 from spikedistill.kernels import FrozenWeights
-from spikedistill.precision import autocast
+from spikedistill.machine.device import autocast
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 A method is found here by being here: `methods()` lists whatever the modules of this folder define.
 """
 
-from spikedistill.found import found
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.method import Losses, Method, MethodModule, Signals
 from spikedistill.methods.tet import TET
 from spikedistill.methods.tser import TSER
 from spikedistill.methods.vanilla_kd import VanillaKD
+from spikedistill.values.found import found
 
 __all__ = [
     "TET",

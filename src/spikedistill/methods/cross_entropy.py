@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from spikedistill.checks import check_share
 from spikedistill.methods.divergences import cross_entropy, mean_logits
 from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.values.checks import check_share
 
 CITATION = """\
 @inproceedings{zheng2021going,

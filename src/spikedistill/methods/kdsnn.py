@@ -23,9 +23,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from spikedistill.checks import check_above, check_share
 from spikedistill.methods.divergences import cross_entropy, mean_logits, soft_cross_entropy, target_logits
 from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.values.checks import check_above, check_share
 
 CITATION = """\
 @inproceedings{xu2023constructing,

@@ -18,9 +18,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.checks import check_finite, check_share
 from spikedistill.methods.divergences import cross_entropy, widened
 from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.values.checks import check_finite, check_share
 
 CITATION = """\
 @inproceedings{deng2022temporal,

@@ -34,9 +34,9 @@ from typing import ClassVar, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.checks import check_above, check_at_least, check_choice, check_share
 from spikedistill.methods.divergences import cross_entropy, entropy, kl_divergence, mean_logits, target_logits
 from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
 
 CITATION = """\
 @inproceedings{yu2025temporal,

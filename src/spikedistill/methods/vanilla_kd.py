@@ -23,7 +23,6 @@ from typing import ClassVar, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.checks import check_above, check_choice, check_share
 from spikedistill.methods.divergences import (
     cross_entropy,
     kl_divergence,
@@ -32,6 +31,7 @@ from spikedistill.methods.divergences import (
     target_logits,
 )
 from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.values.checks import check_above, check_choice, check_share
 
 CITATION = """\
 @article{hinton2015distilling,

@@ -1,11 +1,11 @@
 """Networks: one definition each, an ANN or an SNN by the choice of neuron."""
 
-from spikedistill.found import found
 from spikedistill.models.convnet import ConvNet
 from spikedistill.models.mlp import MLP
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.models.resnet import ResNet
 from spikedistill.models.wrn import WRN
+from spikedistill.values.found import found
 
 __all__ = ["MLP", "WRN", "ConvNet", "Model", "Network", "ResNet", "Shape", "models"]
 

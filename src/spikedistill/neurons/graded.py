@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spikedistill.checks import check_above, check_at_least, check_share
 from spikedistill.neurons.neuron import StepNeuron
+from spikedistill.values.checks import check_above, check_at_least, check_share
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from spikedistill.checks import check_above, check_choice, check_finite
 from spikedistill.errors import InputError
 from spikedistill.neurons.neuron import Neuron, StepNeuron
 from spikedistill.neurons.rate import average_gradient
 from spikedistill.neurons.surrogate import Sigmoid, Surrogate, fire
+from spikedistill.values.checks import check_above, check_choice, check_finite
 
 Backward = Literal["time", "rate"]
 

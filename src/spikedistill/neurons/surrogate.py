@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikedistill.checks import check_above
+from spikedistill.values.checks import check_above
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The command line: a command each for training, evaluating, listing and citing."""

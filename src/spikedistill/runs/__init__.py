@@ -1,0 +1,1 @@
+"""A recipe in its folder: train it, open it, evaluate it again, and what its numbers depend on."""

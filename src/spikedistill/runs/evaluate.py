@@ -1,0 +1,51 @@
+"""Evaluate a finished run again: at another number of time steps, on another split."""
+
+from dataclasses import replace
+from typing import Any
+
+from spikedistill.errors import InputError, nearest
+from spikedistill.evaluate.accuracy import accuracy
+from spikedistill.machine.allocator import keep_freed_memory
+from spikedistill.machine.device import channels_last, pick_device
+from spikedistill.runs.train import Run
+
+SPLITS = ("test", "validation", "train")
+
+
+def evaluate(
+    run: Run, steps: int | None = None, split: str = "test", root: str | None = None, device: str = "auto"
+) -> dict[str, Any]:
+    """Return accuracies by time step of a run's network, as metrics.json names them.
+
+    Args:
+        run: A finished run.
+        steps: T, which may differ from the one it was trained with; the recipe's own if None.
+        split: `test`, `validation` or `train` (without augmentation).
+        root: Folder of the data's files; the recipe's own if None.
+        device: `auto`, `cpu`, `cuda`, ...
+
+    Raises:
+        InputError: `steps` is below 1, the run is not finished, its files are damaged, or it has no such split.
+    """
+    if steps is not None and steps < 1:
+        raise InputError(f"steps must be 1 or more, not {steps}.")
+    if split not in SPLITS:
+        raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
+    keep_freed_memory()
+    place = pick_device(device)
+    recipe = run.recipe
+    network = channels_last(run.network(), place)
+    data = recipe.data if root is None else replace(recipe.data, root=root)
+    part = getattr(data.load(), split)
+    if part is None:
+        raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
+    moved = replace(part, images=part.images.to(place), labels=part.labels.to(place))
+    result = accuracy(network, moved, data, steps or recipe.steps, recipe.precision == "bf16")
+    return {
+        "accuracy": result.final,
+        "accuracy_by_step": result.by_step,
+        "accuracy_cumulative": result.cumulative,
+        "steps": len(result.by_step),
+        "split": split,
+        "images": len(moved),
+    }

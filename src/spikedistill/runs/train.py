@@ -1,0 +1,224 @@
+"""Train a recipe in its run folder: the finished run that is there, the interrupted one resumed, or a new one."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spikedistill.data.batches import Batches
+from spikedistill.data.dataset import Split, Splits
+from spikedistill.errors import InputError
+from spikedistill.evaluate.accuracy import Accuracy, accuracy
+from spikedistill.machine import state_files
+from spikedistill.machine.allocator import keep_freed_memory
+from spikedistill.machine.device import pick_device, resolve_precision
+from spikedistill.machine.progress import Reporter
+from spikedistill.machine.state_files import write_atomically
+from spikedistill.methods.method import Method, Signals
+from spikedistill.models.taps import attach
+from spikedistill.neurons import averages
+from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
+from spikedistill.runs.folder import Run, alone, begin, open_run, write_json
+from spikedistill.runs.provenance import versions
+from spikedistill.teachers.load import LoadedTeacher, check_answers, freeze, import_module_teacher, pin
+from spikedistill.teachers.stored import open_cache
+from spikedistill.training import loop
+from spikedistill.training.state import TrainingState
+from spikedistill.values.plain import from_json, to_json
+
+__all__ = ["Run", "open_run", "train"]
+
+
+def train(recipe: Recipe, root: Path | str = "runs", device: str = "auto", report: Reporter | None = None) -> Run:
+    """Return the finished run of a recipe: the one that is there, the interrupted one resumed, or a new one.
+
+    A teacher that is a recipe is trained first if it has not been. The process keeps memory that is freed from then on
+    (`spikedistill.machine.allocator`).
+
+    Args:
+        recipe: What to train.
+        root: Folder of run folders.
+        device: `auto`, `cpu`, `cuda`, ...
+        report: Who is told how it goes; nobody if None.
+
+    Raises:
+        InputError: the recipe cannot be run as it is.
+        Stopped: the user stopped it; it can be resumed.
+        DivergedError: a loss term or a weight is not finite.
+        NotSavedError: the disk is full, say; what was saved before stands.
+    """
+    report = report or Reporter()
+    keep_freed_memory()
+    place = pick_device(device)
+    recipe, teacher = resolve(check(recipe), place)
+    run = begin(recipe, Path(root))
+    if run.finished:
+        report.say(f"{run.folder} has run already.")
+    else:
+        with alone(run, report):
+            if not run.finished:
+                _finish(run, teacher, place, report)
+    return run
+
+
+def check(recipe: Recipe) -> Recipe:
+    """Return the recipe as it is saved.
+
+    Raises:
+        InputError: a value is of the wrong type, or the parts do not fit together.
+    """
+    recipe = from_json(Recipe, to_json(recipe), "recipe")
+    method = recipe.method
+    if method.needs_teacher and recipe.teacher is None:
+        raise InputError(
+            f"The method {method.name} needs a teacher, and the recipe names none. Name one: --teacher with a recipe, "
+            "a run's folder, or package.module:callable."
+        )
+    if recipe.teacher is not None and not method.needs_teacher:
+        raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
+    if recipe.teacher is not None:
+        check_cache(method, recipe.teacher)
+    if averages(recipe.neuron):
+        check_rates(recipe)
+    if isinstance(recipe.teacher, FromRecipe):
+        theirs, ours = recipe.teacher.recipe.data, recipe.data
+        if theirs.classes != ours.classes:
+            raise InputError(
+                f"The teacher was made for {theirs.classes} classes ({theirs.name}), the student has {ours.classes} "
+                f"({ours.name}). Take a teacher that was trained on the same classes."
+            )
+    return recipe
+
+
+def check_cache(method: Method, teacher: Teacher) -> None:
+    """Raise InputError where stored outputs are asked for that cannot be."""
+    if teacher.cache and method.teacher_taps:
+        raise InputError(
+            f"The method {method.name} reads activations of its teacher ({', '.join(method.teacher_taps)}), and "
+            "--teacher.cache stores logits alone. Leave the cache out."
+        )
+    if teacher.views and not teacher.cache:
+        raise InputError(
+            f"--teacher.views {teacher.views} is the number of views that are stored, and no folder is named for them. "
+            "Name one with --teacher.cache DIR, or leave views at 0."
+        )
+
+
+def check_rates(recipe: Recipe) -> None:
+    """Raise InputError where a backward pass on rates is asked for, and the loss is no function of rates.
+
+    Of methods that read activations nothing is known before there are any.
+    """
+    method = recipe.method
+    if method.student_taps or method.teacher_taps:
+        return
+    generator = torch.Generator().manual_seed(0)
+    shape = (max(recipe.steps, 2), 2, recipe.data.classes)
+    logits = torch.randn(shape, generator=generator).requires_grad_()
+    teacher = Signals(torch.randn((1, *shape[1:]), generator=generator)) if method.needs_teacher else None
+    student = Signals(logits)
+    terms = method.build(student, teacher)(student, teacher, torch.zeros(shape[1], dtype=torch.int64))
+    (grad,) = torch.autograd.grad(torch.stack(tuple(terms.values())).sum(), logits)
+    if not torch.allclose(grad, grad[:1].expand_as(grad)):
+        raise InputError(
+            f"The method {method.name} judges single time steps, and --neuron.backward rate knows only their mean. "
+            "Take --neuron.backward time, or a method that judges the mean of the logits over time."
+        )
+
+
+def resolve(recipe: Recipe, device: torch.device) -> tuple[Recipe, LoadedTeacher | None]:
+    """Return the recipe with everything said that depends on the machine or on files.
+
+    With it comes the teacher, where it had to be loaded for that; one that a recipe trains is not touched.
+    """
+    recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+    asked, taps = recipe.teacher, recipe.method.teacher_taps
+    if isinstance(asked, FromRecipe):
+        return replace(recipe, teacher=replace(asked, recipe=resolve(check(asked.recipe), device)[0])), None
+    if isinstance(asked, FromModule):
+        teacher = import_module_teacher(asked, taps, recipe.data, device)
+        named = pin(asked.weights_digest, teacher.weights_digest, f"The teacher {asked.target}")
+        return replace(recipe, teacher=replace(asked, weights_digest=named)), teacher
+    if isinstance(asked, FromRun):
+        teacher = teacher_of_run(open_run(Path(asked.folder)), taps, device)
+        named = pin(asked.weights_digest, teacher.weights_digest, f"The teacher in {asked.folder}")
+        return replace(recipe, teacher=replace(asked, weights_digest=named)), teacher
+    return recipe, None
+
+
+def teacher_of_run(run: Run, taps: tuple[str, ...], device: torch.device) -> LoadedTeacher:
+    """Return the network of a finished run as a teacher."""
+    data = run.recipe.data
+    return freeze(run.network(), taps, data.mean, data.std, run.recipe.time_steps, device)
+
+
+def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, report: Reporter) -> None:
+    """Train to the end, then write weights and numbers; what can be wrong is found before a teacher is trained."""
+    recipe = run.recipe
+    state_files.remove_partial_files(run.folder)
+    splits = _to(recipe.data.load(), device)
+    check_student(recipe, splits)
+    if isinstance(recipe.teacher, FromRecipe):
+        theirs = with_root(recipe.teacher.recipe, recipe.data.root)
+        taught = train(theirs, run.folder.parent, str(device), report)
+        teacher = teacher_of_run(taught, recipe.method.teacher_taps, device)
+    if teacher is not None:
+        check_answers(teacher, splits.train, recipe.data.classes, recipe.precision == "bf16")
+    cache = open_cache(recipe, splits.train, teacher) if teacher is not None else None
+
+    def write_log(state: TrainingState) -> None:
+        lines = "".join(json.dumps(record) + "\n" for record in state.records)
+        write_atomically(run.folder / "log.jsonl", lines.encode())
+
+    task = loop.Task(recipe, splits, teacher, device, run.folder, write_log, cache)
+    state = loop.train(task, report)
+    result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.bf16)
+    state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
+    write_json(run.folder / "metrics.json", numbers(recipe, state, result, splits))
+    task.checkpoint.unlink()
+
+
+def with_root(recipe: Recipe, root: str) -> Recipe:
+    """Return the recipe with its data below `root`, where it names no folder of its own; it is the same run."""
+    return recipe if recipe.data.root else replace(recipe, data=replace(recipe.data, root=root))
+
+
+def check_student(recipe: Recipe, splits: Splits) -> None:
+    """Raise InputError where the student cannot be built, tapped or given a whole batch."""
+    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+    attach(student, recipe.method.student_taps)
+    Batches(splits.train, recipe.data, recipe.batch_size, recipe.seed)
+    if recipe.batch_size == 1:
+        try:
+            student(torch.zeros(1, *recipe.data.shape), recipe.steps)
+        except ValueError as error:
+            raise InputError("batch_size 1 leaves a norm one value per channel. Take 2 or more.") from error
+
+
+def numbers(recipe: Recipe, state: TrainingState, result: Accuracy, splits: Splits) -> dict[str, Any]:
+    """Return what metrics.json says of a finished run."""
+    chosen_by = "accuracy" if splits.validation is None else "validation_accuracy"
+    best = max(state.records, key=lambda record: float(record[chosen_by]))
+    images = len(state.records) * (len(splits.train) // recipe.batch_size) * recipe.batch_size
+    return {
+        "accuracy": result.final,
+        "accuracy_best": best["accuracy"],
+        "accuracy_best_epoch": best["epoch"],
+        "accuracy_best_chosen_on": "test" if splits.validation is None else "validation",
+        "accuracy_by_step": result.by_step,
+        "accuracy_cumulative": result.cumulative,
+        "parameters": sum(p.numel() for p in state.student.parameters()),
+        "seconds": state.seconds,
+        "images_per_second": images / state.seconds,
+        "seed": recipe.seed,
+        "versions": versions(),
+    }
+
+
+def _to(splits: Splits, device: torch.device) -> Splits:
+    def move(split: Split) -> Split:
+        return Split(split.images.to(device), split.labels.to(device))
+
+    return Splits(move(splits.train), splits.validation and move(splits.validation), move(splits.test))

@@ -1,0 +1,1 @@
+"""Ways to teach: networks as teachers, and what they have said, stored."""

@@ -1,0 +1,266 @@
+"""The training loop: batches, teacher, student, method, optimiser; evaluation, log line and checkpoint per epoch."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikedistill.data.augment import normalise
+from spikedistill.data.batches import Batch, Batches
+from spikedistill.data.dataset import Split, Splits
+from spikedistill.errors import DivergedError, InputError, Stopped
+from spikedistill.evaluate.accuracy import accuracy
+from spikedistill.machine import state_files
+from spikedistill.machine.device import autocast, channels_last
+from spikedistill.machine.interrupts import stop_signal
+from spikedistill.machine.progress import Reporter
+from spikedistill.methods.method import Losses, Signals
+from spikedistill.models.taps import attach
+from spikedistill.recipe import Recipe
+from spikedistill.teachers.load import LoadedTeacher, pin
+from spikedistill.teachers.stored import StoredView, TeacherCache
+from spikedistill.training.state import TrainingState, moving_average
+
+SECONDS_BETWEEN_SAVES = 120.0
+STEPS_BETWEEN_CHECKS = 16
+"""Loss terms are looked at this often, so that a GPU is not waited for in every step."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a training works with; nothing of it changes."""
+
+    recipe: Recipe
+    splits: Splits
+    teacher: LoadedTeacher | None
+    device: torch.device
+    folder: Path
+    """The checkpoint is kept here."""
+    on_epoch: Callable[[TrainingState], None]
+    """Called when an epoch is evaluated and before it is saved."""
+    cache: TeacherCache | None = None
+    """The teacher's stored outputs, if the recipe asks for them."""
+    stored: StoredView | None = None
+    """Those of the current epoch."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state is saved."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def bf16(self) -> bool:
+        """Whether convolutions and linear layers run in bfloat16."""
+        return self.recipe.precision == "bf16"
+
+
+def train(task: Task, report: Reporter) -> TrainingState:
+    """Train, or go on from the checkpoint that is there, to the recipe's last epoch.
+
+    Raises:
+        Stopped: SIGINT or SIGTERM came; the state is saved.
+        DivergedError: a loss term or a weight is not finite.
+        NotSavedError: the disk is full, say; the checkpoint before stands.
+        InputError: the checkpoint is damaged, or was made with another teacher.
+    """
+    recipe = task.recipe
+    batches = Batches(task.splits.train, recipe.data, recipe.batch_size, recipe.seed)
+    state, taps = start(task)
+    if task.checkpoint.is_file():
+        resume(task, state)
+    report.begin(recipe.name, state.epoch * len(batches) + state.step, recipe.epochs * len(batches))
+    try:
+        with stop_signal() as stopping:
+            while state.epoch < recipe.epochs:
+                train_epoch(task, state, taps, batches, report, stopping)
+                finish_epoch(task, state, len(batches) * recipe.batch_size)
+                report.epoch(state.records[-1])
+                save(task, state)
+                if stopping.is_set() and state.epoch < recipe.epochs:
+                    raise Stopped(f"Stopped after epoch {state.epoch}; the state is saved.")
+    finally:
+        report.end()
+    return state
+
+
+def start(task: Task) -> tuple[TrainingState, dict[str, Tensor]]:
+    """Return the state before the first step, a function of the recipe alone, and the student's taps."""
+    recipe = task.recipe
+    torch.manual_seed(recipe.seed)
+    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+    student = channels_last(student, task.device)
+    average = moving_average(student, recipe)
+    taps = attach(student, recipe.method.student_taps)
+    method = recipe.method.build(*example_signals(task, student, taps)).to(task.device)
+    optimizer = recipe.optimizer.build((student, method))
+    return TrainingState(student, method, optimizer, average), taps
+
+
+def save(task: Task, state: TrainingState) -> None:
+    """Write the checkpoint."""
+    teacher = task.teacher.weights_digest if task.teacher else ""
+    state_files.save(task.checkpoint, state.to_save() | {"teacher": teacher})
+
+
+def resume(task: Task, state: TrainingState) -> None:
+    """Bring back the state of the checkpoint. Raises InputError; see `train`."""
+    saved = state_files.load(task.checkpoint)
+    if task.teacher:
+        pin(saved.get("teacher", ""), task.teacher.weights_digest, f"The teacher of {task.folder}")
+    try:
+        state.restore(saved)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{task.checkpoint} does not fit its recipe ({error}). Delete the folder to train the run again."
+        ) from error
+
+
+@torch.no_grad()
+def example_signals(task: Task, student: nn.Module, taps: dict[str, Tensor]) -> tuple[Signals, Signals | None]:
+    """Return signals for two images, which a method with trainable parts is built for."""
+    images = task.splits.train.images[:2]
+    student.eval()
+    logits = student(normalise(images, task.recipe.data.mean, task.recipe.data.std), task.recipe.steps)
+    student.train()
+    return Signals(logits, dict(taps)), task.teacher.signals(images, task.bf16) if task.teacher else None
+
+
+def train_epoch(
+    task: Task,
+    state: TrainingState,
+    taps: dict[str, Tensor],
+    batches: Batches,
+    report: Reporter,
+    stopping: threading.Event,
+) -> None:
+    """Do the rest of the current epoch's steps. Raises Stopped and DivergedError; see `train`."""
+    state.student.train()
+    if state.step == 0:
+        torch.manual_seed(task.recipe.seed * 1_000_003 + state.epoch)
+        state.sums, state.epoch_seconds = {}, 0.0
+    unchecked: list[Losses] = []
+    clock = last_save = time.monotonic()
+    view = task.recipe.view(state.epoch)
+    if task.cache is not None:
+        task = replace(task, stored=task.cache.view(view, stopping, report))
+    for batch in batches.epoch(state.epoch, state.step, view):
+        set_rate(task.recipe, state, len(batches))
+        unchecked.append(train_step(task, state, taps, batch))
+        state.step += 1
+        report.advance()
+        last = state.step == len(batches)
+        save_due = stopping.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
+        if save_due or last or len(unchecked) == STEPS_BETWEEN_CHECKS:
+            check_losses(task, state, unchecked)  # waits for the device: the time after it is the steps' own
+            state.epoch_seconds += time.monotonic() - clock
+            clock = time.monotonic()
+            report.step(state.epoch + 1, *means(state, task.recipe.batch_size))
+            unchecked = []
+        if save_due or last:
+            check_weights(task, state)
+        if save_due and not last:
+            save(task, state)
+            clock = last_save = time.monotonic()
+            if stopping.is_set():
+                raise Stopped(f"Stopped at epoch {state.epoch + 1}, step {state.step}; the state is saved.")
+
+
+def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch: Batch) -> Losses:
+    """One step of the optimiser; adds to the state's sums and returns the loss terms, detached, without waiting."""
+    recipe = task.recipe
+    teacher = ask(task, batch)
+    x = normalise(batch.images, recipe.data.mean, recipe.data.std)
+    with autocast(task.device, task.bf16):
+        logits = state.student(x, recipe.steps).float()
+    losses: Losses = state.method(Signals(logits, taps), teacher, batch.labels)
+    state.optimizer.zero_grad(set_to_none=True)
+    torch.stack(tuple(losses.values())).sum().backward()
+    if recipe.clip_norm:
+        parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+    state.optimizer.step()
+    if state.average is not None:
+        state.average.update_parameters(state.student)
+    detached = {name: value.detach() for name, value in losses.items()}
+    right = (logits.detach().mean(0).argmax(-1) == batch.labels).sum()
+    for name, value in (detached | {"right": right}).items():
+        state.sums[name] = state.sums[name] + value if name in state.sums else value
+    return detached
+
+
+def ask(task: Task, batch: Batch) -> Signals | None:
+    """Return what the teacher says of a batch, or has said."""
+    if task.stored is not None:
+        return task.stored.signals(batch.index)
+    return task.teacher.signals(batch.images, task.bf16) if task.teacher else None
+
+
+def set_rate(recipe: Recipe, state: TrainingState, steps_per_epoch: int) -> None:
+    """Set the learning rate for the next step."""
+    factor = recipe.schedule.factor(state.epoch + state.step / steps_per_epoch, recipe.epochs)
+    for group in state.optimizer.param_groups:
+        group["lr"] = recipe.optimizer.learning_rate * factor
+
+
+def means(state: TrainingState, batch_size: int) -> tuple[dict[str, float], float, float]:
+    """Return the epoch's mean loss terms, training accuracy and images per second so far."""
+    values = {name: float(value) / state.step for name, value in state.sums.items()}
+    right = values.pop("right") / batch_size
+    return values, right, state.step * batch_size / max(state.epoch_seconds, 1e-9)
+
+
+def check_losses(task: Task, state: TrainingState, unchecked: list[Losses]) -> None:
+    """Raise DivergedError if one of the last steps' loss terms is not finite."""
+    names = tuple(unchecked[0])
+    values = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in unchecked])
+    bad = (~torch.isfinite(values)).nonzero().tolist()
+    if not bad:
+        return
+    step, term = bad[0]
+    what = f"The loss term {names[term]!r} is {values[step, term].item()}"
+    raise diverged(task, state.epoch, state.step - len(unchecked) + step, what)
+
+
+def check_weights(task: Task, state: TrainingState) -> None:
+    """Raise DivergedError if a weight is not finite: what is saved must be worth going back to."""
+    weights = state.student.state_dict() | state.method.state_dict(prefix="method.")
+    finite = torch.stack([weight.isfinite().all() for weight in weights.values()]).tolist()
+    if not all(finite):
+        raise diverged(
+            task, state.epoch, state.step - 1, f"The weight {list(weights)[finite.index(False)]!r} is not finite"
+        )
+
+
+def diverged(task: Task, epoch: int, step: int, what: str) -> DivergedError:
+    """Return the error that says what went wrong in a step; epoch and step count from 0."""
+    good = task.checkpoint if task.checkpoint.is_file() else "none yet"
+    return DivergedError(
+        f"{what} at epoch {epoch + 1}, step {step + 1}. Last good checkpoint: {good}. "
+        "Try a smaller learning rate, clip_norm, or precision fp32."
+    )
+
+
+def finish_epoch(task: Task, state: TrainingState, images: int) -> None:
+    """Evaluate, write the epoch's record, and stand at the start of the next epoch."""
+    recipe, splits = task.recipe, task.splits
+    losses, right, _ = means(state, recipe.batch_size)
+    rate = state.optimizer.param_groups[0]["lr"]
+
+    def evaluate(split: Split) -> float:
+        return accuracy(state.evaluated, split, recipe.data, recipe.steps, task.bf16).final
+
+    record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "train_accuracy": right}
+    if splits.validation is not None:
+        record["validation_accuracy"] = evaluate(splits.validation)
+    record["accuracy"] = evaluate(splits.test)
+    record |= {"learning_rate": rate, "seconds": state.epoch_seconds, "images_per_second": images / state.epoch_seconds}
+    state.records.append(record)
+    state.seconds += state.epoch_seconds
+    state.epoch += 1
+    state.step = 0
+    task.on_epoch(state)

@@ -1,0 +1,261 @@
+"""Run folders: what is in them, how they are found again, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+import spikedistill
+from spikedistill.data.augment import normalise
+from spikedistill.errors import InputError
+from spikedistill.machine import state_files
+from spikedistill.methods import TET, TSER, KDSNNResponse, VanillaKD
+from spikedistill.models import MLP, ConvNet
+from spikedistill.recipe import Recipe
+from spikedistill.recipes import _files as recipe_files
+from spikedistill.runs import train as runs
+from spikedistill.runs.folder import alone
+from spikedistill.training import loop
+from spikedistill.values.plain import from_json
+
+
+@pytest.fixture
+def run(student, tmp_path):
+    return runs.train(student, tmp_path, "cpu")
+
+
+def test_the_folder_of_a_finished_run(run, student):
+    assert sorted(path.name for path in run.folder.iterdir() if not path.name.startswith(".")) == [
+        "log.jsonl",
+        "metrics.json",
+        "recipe.json",
+        "run.json",
+        "weights.safetensors",
+    ]
+    assert run.folder.name == f"student-{student.hash}"
+    assert from_json(Recipe, json.loads((run.folder / "recipe.json").read_text())) == student
+    assert set(run.metrics) >= {
+        "accuracy",
+        "accuracy_best",
+        "accuracy_by_step",
+        "accuracy_cumulative",
+        "parameters",
+        "seconds",
+        "images_per_second",
+        "seed",
+        "versions",
+    }
+    assert set(run.metrics["versions"]) == {"spikedistill", "commit", "torch", "python", "machine"}
+
+
+def test_the_numbers_fit_together(run):
+    metrics = run.metrics
+    log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert metrics["accuracy"] == metrics["accuracy_cumulative"][-1] == log[-1]["accuracy"]
+    assert len(metrics["accuracy_by_step"]) == len(metrics["accuracy_cumulative"]) == 3
+    best = max(log, key=lambda record: record["accuracy"])
+    assert (metrics["accuracy_best"], metrics["accuracy_best_epoch"]) == (best["accuracy"], best["epoch"])
+    assert metrics["accuracy_best_chosen_on"] == "test"
+    assert metrics["parameters"] == sum(p.numel() for p in run.network().parameters())
+    assert metrics["seconds"] == pytest.approx(sum(record["seconds"] for record in log))
+    assert metrics["images_per_second"] == pytest.approx(2 * 120 / metrics["seconds"])
+
+
+def test_a_validation_split_chooses_the_best_epoch(student, stripes, tmp_path):
+    run = runs.train(replace(student, data=stripes(validation=30), epochs=4), tmp_path, "cpu")
+    log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    best = max(log, key=lambda record: record["validation_accuracy"])
+    assert (run.metrics["accuracy_best"], run.metrics["accuracy_best_epoch"]) == (best["accuracy"], best["epoch"])
+    assert run.metrics["accuracy_best_chosen_on"] == "validation"
+
+
+def test_the_kept_network_has_the_accuracy_that_the_numbers_say(run, stripes):
+    test, data = stripes().load().test, stripes()
+    network = run.network()
+    assert not network.training
+    with torch.no_grad():
+        logits = network(normalise(test.images, data.mean, data.std), 3)
+    assert (logits.mean(0).argmax(-1) == test.labels).float().mean().item() == pytest.approx(run.metrics["accuracy"])
+
+
+def test_asking_again_returns_the_folder_without_training(run, student, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "train", None)
+    assert runs.train(student, tmp_path, "cpu").folder == run.folder
+    assert runs.train(replace(student, name="renamed"), str(tmp_path), "cpu").folder == run.folder
+    assert runs.open_run(run.folder).recipe == student
+
+
+def test_another_recipe_is_another_run(run, student, tmp_path):
+    assert runs.train(replace(student, seed=1), tmp_path, "cpu").folder != run.folder
+
+
+def test_numbers_and_lists_that_mean_the_same_are_the_same_run(run, student, tmp_path):
+    same = replace(student, clip_norm=0, ema=0)
+    object.__setattr__(same, "model", ConvNet((4,), (8,)))
+    object.__setattr__(same.model, "channels", [4])  # as someone who does not check types writes it
+    assert runs.train(same, tmp_path, "cpu").folder == run.folder
+
+
+def test_values_of_the_wrong_type_are_refused_at_the_door(student, tmp_path):
+    wrong = replace(student)
+    object.__setattr__(wrong, "epochs", "3")
+    with pytest.raises(InputError, match=r"recipe\.epochs is '3'; it must be of type int"):
+        runs.train(wrong, tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
+def test_devices_that_cannot_be_used(device, student, tmp_path):
+    with pytest.raises(InputError, match="is not usable here"):
+        runs.train(student, tmp_path, device)
+
+
+def test_auto_precision_is_said_in_the_recipe(student, tmp_path):
+    run = runs.train(replace(student, precision="auto"), tmp_path, "cpu")
+    said = json.loads((run.folder / "recipe.json").read_text())["precision"]
+    assert said == run.recipe.precision != "auto"
+    assert runs.train(run.recipe, tmp_path, "cpu").folder == run.folder
+
+
+@pytest.mark.parametrize("left", [("recipe.json",), (), ("recipe.json", "run.json"), (".lock",)])
+def test_a_folder_that_was_only_begun(left, student, run, tmp_path):
+    """The process was killed between two of its first files."""
+    metrics = run.metrics["accuracy"]
+    for path in run.folder.iterdir():
+        if path.name not in left:
+            path.unlink()
+    again = runs.train(student, tmp_path, "cpu")
+    assert (again.folder, again.metrics["accuracy"]) == (run.folder, metrics)
+
+
+def test_what_is_no_run(tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(InputError, match=r"is not a run's folder: it has no run\.json"):
+            runs.open_run(folder)
+
+
+def test_a_run_of_another_version(run, student, tmp_path):
+    info = {"format": 99, "versions": {"spikedistill": "7.0"}}
+    (run.folder / "run.json").write_text(json.dumps(info))
+    message = f"written by spikedistill 7.0 in format 99; {spikedistill.__version__} reads format {state_files.FORMAT}"
+    with pytest.raises(InputError, match=message):
+        runs.open_run(run.folder)
+    with pytest.raises(InputError, match=message):
+        runs.train(student, tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"format": 1}', "\xff\xfe"])
+@pytest.mark.parametrize("name", ["run.json", "recipe.json", "metrics.json"])
+def test_damaged_files_are_named(name, content, run):
+    (run.folder / name).write_bytes(content.encode("latin-1"))
+    if (name, content) == ("metrics.json", '{"format": 1}'):
+        return  # nothing of it is needed
+    with pytest.raises(InputError, match=rf"{run.folder.name}.*(damaged|recipe is)"):
+        _ = runs.open_run(run.folder).metrics
+
+
+def test_a_missing_recipe_is_named_and_nothing_is_written_over(run, student, tmp_path):
+    (run.folder / "recipe.json").unlink()
+    for ask in (lambda: runs.open_run(run.folder), lambda: runs.train(student, tmp_path, "cpu")):
+        with pytest.raises(InputError, match=r"recipe\.json is missing or damaged"):
+            ask()
+    assert run.finished
+
+
+def test_a_recipe_that_was_changed_by_hand_is_noticed(run, student, tmp_path):
+    path = run.folder / "recipe.json"
+    path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
+    with pytest.raises(InputError, match="has been changed since that run began"):
+        runs.train(student, tmp_path, "cpu")
+
+
+def test_missing_damaged_and_foreign_weights(run):
+    path = run.folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"weights\.safetensors is truncated"):
+        run.network()
+    path.unlink()
+    with pytest.raises(InputError, match=r"There is no file .*weights\.safetensors"):
+        run.network()
+    other = MLP((3,)).build((3, 8, 8), 3, run.recipe.neuron)
+    for state in (dict(other.state_dict()), [1, 2], None):
+        state_files.save(path, state)
+        with pytest.raises(InputError, match=r"weights\.safetensors is of another network"):
+            run.network()
+
+
+def test_an_unfinished_run_has_no_numbers(run):
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"is not finished\. Resume it"):
+        run.network()
+
+
+def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, taught, tmp_path):
+    neuron = replace(student.neuron, backward="rate")
+    for recipe in (replace(student, method=TET()), taught(TSER())):
+        with pytest.raises(InputError, match="judges single time steps"):
+            runs.train(replace(recipe, neuron=neuron), tmp_path, "cpu")
+    assert not list(tmp_path.iterdir())
+    for recipe in (student, taught(KDSNNResponse()), taught(VanillaKD())):
+        runs.check(replace(recipe, neuron=neuron))
+
+
+def test_models_that_do_not_fit_the_images_are_refused(student, tmp_path):
+    with pytest.raises(InputError, match="cannot be halved 4 times"):
+        runs.train(replace(student, model=ConvNet((2, 2, 2, 2))), tmp_path, "cpu")
+
+
+def test_one_process_at_a_time(run):
+    import threading
+
+    said, order = [], []
+
+    class Listener(runs.Reporter):
+        def say(self, text):
+            said.append(text)
+
+    def other():
+        with alone(run, Listener()):
+            order.append("second")
+
+    with alone(run, Listener()):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+    assert said == [f"Another process is training {run.folder}; waiting for it."]
+
+
+def test_seeds_are_repeated_and_differ(student, tmp_path):
+    digests = [
+        state_files.tensors_digest(
+            state_files.load(runs.train(replace(student, seed=seed), root, "cpu").folder / "weights.safetensors")
+        )
+        for seed, root in ((0, tmp_path / "a"), (0, tmp_path / "b"), (1, tmp_path / "c"))
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_what_the_library_offers_at_its_top():
+    for name in spikedistill.__all__:
+        assert getattr(spikedistill, name).__name__ in (name, "load")
+    assert spikedistill.train is runs.train
+    with pytest.raises(AttributeError, match="has no attribute 'tran'"):
+        _ = spikedistill.tran
+
+
+def test_importing_the_library_is_light(command):
+    code = "import sys, spikedistill; assert not {'torch', 'numpy', 'rich'} & set(sys.modules); spikedistill.Recipe"
+    done = command("-c", code, program=())
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_data_folder_of_a_student_is_its_teachers_too():
+    """`--data.root` names a folder of this machine; a teacher's recipe that names none is looked for there as well."""
+    teacher = recipe_files.load("mnist-teacher")
+    here = runs.with_root(teacher, "/somewhere")
+    assert here.data.root == "/somewhere"
+    assert here.hash == teacher.hash
+    assert runs.with_root(here, "/elsewhere").data.root == "/somewhere"

@@ -1,0 +1,293 @@
+"""Teachers: where they come from, what they see, and that nothing happens to them."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from spikedistill.data.augment import normalise
+from spikedistill.errors import InputError
+from spikedistill.machine import state_files
+from spikedistill.methods import CrossEntropy, KDSNNResponse, Signals, VanillaKD
+from spikedistill.neurons import IF
+from spikedistill.optim import Adam
+from spikedistill.recipe import FromModule, FromRun
+from spikedistill.runs import train as runs
+from spikedistill.teachers.load import check_answers, freeze, pin
+from spikedistill.training import loop
+
+CPU = torch.device("cpu")
+
+
+class Recording(nn.Module):
+    """A user's own network: batch norm, dropout, logits [B, K]; remembers what it was given."""
+
+    def __init__(self, channels=3, classes=3):
+        super().__init__()
+        torch.manual_seed(5)
+        self.norm = nn.BatchNorm2d(channels)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(channels * 64, classes)
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append((images.detach().clone(), self.training, torch.is_grad_enabled()))
+        return self.head(self.drop(self.norm(images)).flatten(1))
+
+
+MADE: list[nn.Module] = []
+
+
+@pytest.fixture(autouse=True)
+def user_module(tmp_path, monkeypatch):
+    """An importable module `zoo` of the user's, in the working directory."""
+    (tmp_path / "zoo.py").write_text(
+        "from torch import nn\n"
+        "make = None\n"
+        "broken = lambda: 1 / 0\n"
+        "number = lambda: 3\n"
+        "needs = lambda depth: depth\n"
+        "ready = nn.Linear(1, 1)\n"
+    )
+    (tmp_path / "wrong_syntax.py").write_text("def :\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import importlib
+    import sys
+
+    sys.modules.pop("zoo", None)
+    zoo = importlib.import_module("zoo")
+    MADE.clear()
+
+    def make():
+        MADE.append(Recording())
+        return MADE[-1]
+
+    zoo.make = make
+    zoo.steps = lambda: Stepped(Recording())
+    zoo.wide = lambda: Recording(classes=4)
+    zoo.grey = lambda: Recording(channels=1)
+    yield zoo
+    sys.modules.pop("zoo", None)
+
+
+class Stepped(nn.Module):
+    """Answers with [T, B, K]."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return torch.stack([self.network(images)] * 5)
+
+
+def test_a_teachers_recipe_is_trained_once_for_all_who_name_it(taught, tmp_path, monkeypatch):
+    trained = []
+    train = loop.train
+
+    def count(task, report):
+        trained.append(task.recipe.name)
+        return train(task, report)
+
+    monkeypatch.setattr(loop, "train", count)
+    for method in (KDSNNResponse(), VanillaKD()):
+        runs.train(taught(method), tmp_path, "cpu")
+    assert sorted(trained) == ["student", "student", "teacher"]
+
+
+def test_its_name_does_not_matter(taught, teacher, tmp_path, monkeypatch):
+    """The teacher of a recipe, and the same recipe by another name on the command line, are one run."""
+    run = runs.train(replace(teacher, name="another"), tmp_path, "cpu")
+    runs.train(taught(KDSNNResponse()), tmp_path, "cpu")
+    assert sorted(path.name.partition("-")[0] for path in tmp_path.glob("*-*")) == ["another", "student"]
+    assert runs.train(teacher, tmp_path, "cpu").folder == run.folder
+
+
+def test_a_finished_student_needs_no_teacher_any_more(taught, tmp_path):
+    run = runs.train(taught(KDSNNResponse()), tmp_path, "cpu")
+    for path in tmp_path.glob("teacher-*/*"):
+        path.unlink()
+    assert runs.train(taught(KDSNNResponse()), tmp_path, "cpu").folder == run.folder
+    assert not list(tmp_path.glob("teacher-*/*"))
+
+
+def test_a_teachers_teacher(taught, tmp_path):
+    assistant = taught(KDSNNResponse(), name="assistant")
+    last = replace(assistant, name="last", seed=1, teacher=type(assistant.teacher)(assistant))
+    runs.train(last, tmp_path, "cpu")
+    assert sorted(path.parent.name.partition("-")[0] for path in tmp_path.glob("*/metrics.json")) == [
+        "assistant",
+        "last",
+        "teacher",
+    ]
+
+
+def test_a_runs_folder_as_teacher_gives_what_its_recipe_gives(taught, student, teacher, tmp_path):
+    recipe = taught(KDSNNResponse())
+    by_recipe = runs.train(recipe, tmp_path, "cpu")
+    folder = runs.train(teacher, tmp_path, "cpu").folder
+    by_run = runs.train(replace(recipe, teacher=FromRun(str(folder))), tmp_path, "cpu")
+    assert by_run.folder != by_recipe.folder
+    weights = [state_files.load(run.folder / "weights.safetensors") for run in (by_recipe, by_run)]
+    assert state_files.tensors_digest(weights[0]) == state_files.tensors_digest(weights[1])
+    assert by_run.recipe.teacher.weights_digest == state_files.tensors_digest(
+        state_files.load(folder / "weights.safetensors")
+    )
+
+
+def test_a_spiking_teacher_answers_at_its_own_number_of_steps(taught, teacher, tmp_path):
+    spiking = replace(teacher, neuron=IF(), steps=5)
+    recipe = taught(KDSNNResponse(), teacher=FromRun(str(runs.train(spiking, tmp_path, "cpu").folder)))
+    _, loaded = runs.resolve(recipe, CPU)
+    assert loaded.signals(recipe.data.load().test.images[:2], False).logits.shape == (5, 2, 3)
+
+
+def test_any_module_sees_the_students_view_in_its_own_statistics(student, augmented, tmp_path, monkeypatch):
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    recipe = replace(
+        student, data=augmented, method=KDSNNResponse(), teacher=FromModule("zoo:make", mean, std), epochs=1
+    )
+    students = []
+    batches = []
+    step = loop.train_step
+
+    def spy(task, state, taps, batch):
+        batches.append(batch.images.clone())
+        hook = state.student.register_forward_pre_hook(lambda _module, inputs: students.append(inputs[0]))
+        losses = step(task, state, taps, batch)
+        hook.remove()
+        return losses
+
+    monkeypatch.setattr(loop, "train_step", spy)
+    runs.train(recipe, tmp_path, "cpu")
+    (network,) = MADE
+    seen = [images for images, _, _ in network.seen][-4:]
+    assert len(batches) == len(students) == 4
+    for got, mine, uint8 in zip(seen, students, batches, strict=True):
+        assert torch.equal(got, normalise(uint8, mean, std))
+        assert torch.equal(mine, normalise(uint8, augmented.mean, augmented.std))
+    assert not any(training or grad for _, training, grad in network.seen)
+
+
+def test_without_statistics_of_its_own_it_gets_the_data_sets(student, stripes, tmp_path):
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make"))
+    _, teacher = runs.resolve(recipe, CPU)
+    assert (teacher.mean, teacher.std) == (stripes().mean, stripes().std)
+
+
+def test_training_leaves_the_teacher_as_it_was(student, tmp_path):
+    before = copy.deepcopy(Recording().state_dict())
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make"), optimizer=Adam(0.1))
+    runs.train(recipe, tmp_path, "cpu")
+    (network,) = MADE
+    assert not network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_teacher_is_no_part_of_the_student(taught, tmp_path, monkeypatch):
+    states = []
+    train = loop.train
+    monkeypatch.setattr(loop, "train", lambda task, report: states.append(train(task, report)) or states[-1])
+    runs.train(taught(KDSNNResponse()), tmp_path, "cpu")
+    state = states[-1]
+    grouped = sum(p.numel() for group in state.optimizer.param_groups for p in group["params"])
+    assert grouped == sum(p.numel() for p in state.student.parameters())
+
+
+@pytest.mark.parametrize(("target", "shape"), [("zoo:make", (1, 6, 3)), ("zoo:steps", (5, 6, 3))])
+def test_logits_with_and_without_time(target, shape, student, stripes):
+    _, teacher = runs.resolve(replace(student, method=KDSNNResponse(), teacher=FromModule(target)), CPU)
+    signals = teacher.signals(stripes().load().test.images[:6], False)
+    assert isinstance(signals, Signals)
+    assert signals.logits.shape == shape
+
+
+def test_bf16_teachers_answer_in_float32(student, stripes):
+    _, teacher = runs.resolve(replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make")), CPU)
+    images = stripes().load().test.images[:6]
+    assert teacher.signals(images, True).logits.dtype == torch.float32
+    assert not torch.equal(teacher.signals(images, True).logits, teacher.signals(images, False).logits)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("zoo", "is not of the form package.module:callable"),
+        (":make", "is not of the form package.module:callable"),
+        ("zo:make", "cannot be imported: ModuleNotFoundError"),
+        ("wrong_syntax:make", "cannot be imported: SyntaxError"),
+        ("zoo:mkae", "zoo has no 'mkae'. Did you mean 'make'"),
+        ("zoo:number", "returns int, not a torch.nn.Module"),
+        ("zoo:broken", "cannot be called without arguments: ZeroDivisionError"),
+        ("zoo:needs", "cannot be called without arguments: TypeError"),
+        ("zoo:wide", "answers with 4 classes, the student's data set has 3"),
+        ("zoo:grey", "cannot take images of shape"),
+        ("zoo:ready", "cannot take images of shape"),
+    ],
+)
+def test_what_is_no_teacher_is_named(target, message, student, tmp_path):
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromModule(target))
+    with pytest.raises(InputError, match=message.replace(".", r"\.")):
+        runs.train(recipe, tmp_path, "cpu")
+
+
+def test_statistics_of_other_channels_are_refused(student, tmp_path):
+    """They would be spread over the images' channels without a word."""
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make", (0.5,), (0.5,)))
+    with pytest.raises(InputError, match=r"made for images of 1 channels .* these have 3"):
+        runs.train(recipe, tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("answer", [torch.zeros(3), torch.zeros(2, 2, 2, 2), torch.zeros(5, 3), [1, 2]])
+def test_answers_that_are_no_logits_are_refused(answer, stripes):
+    network = nn.Identity()
+    network.forward = lambda images: answer
+    teacher = freeze(network, (), stripes().mean, stripes().std, None, CPU)
+    with pytest.raises(InputError, match="must be logits"):
+        check_answers(teacher, stripes().load().train, 3, False)
+
+
+def test_methods_and_teachers_go_together(student, taught, tmp_path):
+    with pytest.raises(InputError, match="kdsnn needs a teacher, and the recipe names none"):
+        runs.train(replace(student, method=KDSNNResponse()), tmp_path)
+    with pytest.raises(InputError, match=r"cross-entropy has no use for a teacher.*--teacher none"):
+        runs.train(taught(CrossEntropy()), tmp_path)
+    assert not list(tmp_path.glob("*-*"))
+
+
+def test_a_teacher_of_other_classes_is_refused_before_it_trains(taught, teacher, tmp_path):
+    from spikedistill.data.digits import Digits
+    from spikedistill.recipe import FromRecipe
+
+    recipe = taught(KDSNNResponse(), teacher=FromRecipe(replace(teacher, data=Digits())))
+    with pytest.raises(InputError, match=r"10 classes \(digits\), the student has 3 \(stripes\)"):
+        runs.train(recipe, tmp_path, "cpu")
+    assert not list(tmp_path.glob("*-*"))
+
+
+def test_an_unfinished_run_is_no_teacher(student, teacher, tmp_path):
+    run = runs.train(teacher, tmp_path, "cpu")
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(InputError, match="is not finished"):
+        runs.train(replace(student, method=KDSNNResponse(), teacher=FromRun(str(run.folder))), tmp_path, "cpu")
+
+
+def test_other_weights_are_another_run_or_an_error(student, teacher, tmp_path):
+    folder = runs.train(teacher, tmp_path, "cpu").folder
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromRun(str(folder)))
+    first = runs.train(recipe, tmp_path, "cpu")
+    weights = state_files.load(folder / "weights.safetensors")
+    state_files.save(folder / "weights.safetensors", weights | {"head.weight": -weights["head.weight"]})
+    assert runs.train(recipe, tmp_path, "cpu").folder != first.folder
+    with pytest.raises(InputError, match="other weights than when this run began"):
+        runs.train(first.recipe, tmp_path, "cpu")
+
+
+def test_pin():
+    assert pin("", "abc", "It") == pin("abc", "abc", "It") == "abc"
+    with pytest.raises(InputError, match="It has other weights"):
+        pin("abd", "abc", "It")
