@@ -14,6 +14,7 @@ test: .venv/.developers
 lint: .venv/.developers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
 
 types: .venv/.developers
 	$(BIN)/mypy

@@ -11,9 +11,9 @@ from torch import Tensor
 from benchmarks.ours import BF16
 from benchmarks.tasks import Pipeline
 from benchmarks.work import TrainStep, Work, train_step
-from spikedistill.data.augment import normalise
 from spikedistill.data.batches import Batches
 from spikedistill.data.dataset import Augment, Dataset, Split
+from spikedistill.data.normalise import normalise
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ the digits come with scikit-learn.
 
 import os
 from dataclasses import replace
+from functools import partial
 from statistics import mean, stdev
 
 from rich import box
@@ -15,7 +16,7 @@ from rich.table import Table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; the networks are too small for more
 
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe, everywhere
 from spikedistill.recipes import digits
 from spikedistill.runs import train as runs
 
@@ -36,18 +37,14 @@ def main(rows: dict[str, Recipe] = ROWS, seeds: tuple[int, ...] = SEEDS, root: s
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, recipe in rows.items():
         with console.status(f"Training: {name}, {len(seeds)} seeds"):
-            results = [runs.train(with_seed(recipe, seed), root, "cpu").metrics for seed in seeds]
+            results = [
+                runs.train_recipe(everywhere(recipe, partial(replace, seed=seed)), root, "cpu").metrics
+                for seed in seeds
+            ]
         by_seed = zip(*(result["accuracy_cumulative"] for result in results), strict=True)
         table.add_row(name, f"{results[0]['parameters']:,}", *map(spread, by_seed))
     console.print(table)
     console.print(f"The runs are in {root}/; ask one at another T: spikedistill evaluate RUN --steps 8")
-
-
-def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe and its teacher's, with another seed."""
-    if not isinstance(recipe.teacher, FromRecipe):
-        return replace(recipe, seed=seed)
-    return replace(recipe, seed=seed, teacher=FromRecipe(with_seed(recipe.teacher.recipe, seed)))
 
 
 def spread(values: tuple[float, ...]) -> str:

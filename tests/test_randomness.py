@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikedistill.randomness import Stream, _mix, _mix_int, _signed, integers, permutation, uniform
+from spikedistill.randomness import Draws, Stream, _mix, _mix_int, _signed, integers, permutation, uniform
 
 WORD = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -133,3 +133,20 @@ def test_permutations_are_equally_likely():
     assert len(counts) == 24
     chi2 = sum((count - 100) ** 2 / 100 for count in counts.values())
     assert abs(chi2 - 23) < 5 * math.sqrt(2 * 23)
+
+
+def test_draws_are_the_functions_for_one_number_a_sample():
+    index = torch.tensor([5, 0, 5])
+    draws = Draws(3, 7, index)
+    assert torch.equal(draws.uniform(Stream.FLIP), uniform(3, 7, index, Stream.FLIP))
+    assert torch.equal(draws.integers(9, Stream.CROP_X), integers(9, 3, 7, index, Stream.CROP_X))
+
+
+def test_draws_of_a_shape_belong_to_the_sample_and_differ_within_it():
+    whole, part = Draws(0, 1, torch.arange(10)), Draws(0, 1, torch.tensor([7, 2]))
+    mask = whole.uniform("mask", 4, 3)
+    assert mask.shape == (10, 4, 3)
+    assert mask.unique().numel() == mask.numel()
+    assert torch.equal(part.uniform("mask", 4, 3), mask[[7, 2]])
+    assert not torch.equal(whole.uniform("noise", 4, 3), mask)
+    assert abs(float(Draws(0, 0, torch.arange(1000)).uniform("mask", 50).mean()) - 0.5) < 0.01

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe
     from spikedistill.recipes._files import load as load_recipe
     from spikedistill.runs.folder import Run, open_run
-    from spikedistill.runs.train import train
+    from spikedistill.runs.train import train_recipe as train
 
 __version__ = "0.1.0"
 __all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe", "open_run", "train"]
 
-_PLACES = {"load_recipe": ("recipes._files", "load"), "train": ("runs.train", "train")} | {
+_PLACES = {"load_recipe": ("recipes._files", "load"), "train": ("runs.train", "train_recipe")} | {
     name: ("runs.folder", name) for name in ("Run", "open_run")
 }
 

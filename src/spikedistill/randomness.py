@@ -5,6 +5,9 @@ the `index`-th output of SplitMix64 (Steele, Lea and Flood, "Fast splittable pse
 2014) started at a key that the same mixing function makes of seed, epoch and stream.
 """
 
+import hashlib
+import math
+from dataclasses import dataclass
 from enum import IntEnum
 
 import torch
@@ -37,6 +40,43 @@ class Stream(IntEnum):
     POLICY_APPLY_2 = 22
     POLICY_SIGN_1 = 23
     POLICY_SIGN_2 = 24
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of a batch: each a function of (seed, epoch, index, stream) and of its place in the sample.
+
+    A stream is one of `Stream`, or any string: a purpose of one's own, whose numbers are as independent.
+    """
+
+    seed: int
+    epoch: int
+    """Or the view, for augmentation."""
+    index: Int[Tensor, " B"]
+    """Each sample's number in the training set."""
+
+    def uniform(self, stream: int | str, *shape: int) -> Float[Tensor, "B *shape"]:
+        """Float32 multiples of 2^-24 in [0, 1), on the device of the index."""
+        return uniform(self.seed, self.epoch, self._places(shape), _number(stream))
+
+    def integers(self, below: int, stream: int | str, *shape: int) -> Int[Tensor, "B *shape"]:
+        """Whole numbers in [0, below), as int64; see `integers`."""
+        return integers(below, self.seed, self.epoch, self._places(shape), _number(stream))
+
+    def _places(self, shape: tuple[int, ...]) -> Int[Tensor, "B *shape"]:
+        """The index itself where one number a sample is drawn, else a number for each place of each sample."""
+        size = math.prod(shape)
+        index = self.index.to(torch.int64)
+        if not shape:
+            return index
+        return (index[:, None] * size + torch.arange(size, device=index.device)).view(-1, *shape)
+
+
+def _number(stream: int | str) -> int:
+    """A stream's number; words are hashed beyond all numbers of `Stream`."""
+    if isinstance(stream, int):
+        return stream
+    return 2**32 + int.from_bytes(hashlib.sha256(stream.encode()).digest()[:6], "big")
 
 
 def uniform(seed: int, epoch: int, index: Int[Tensor, "*n"], stream: int) -> Float[Tensor, "*n"]:

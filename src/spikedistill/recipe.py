@@ -5,11 +5,13 @@ A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_jso
 """
 
 import re
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError
+from spikedistill.machine.device import Precision
 from spikedistill.methods import CrossEntropy
 from spikedistill.methods.method import Method
 from spikedistill.models import Model
@@ -55,7 +57,7 @@ class Recipe:
     schedule: Schedule = Cosine()
     batch_size: int = 128
     """The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     """Autocast to bfloat16, or not; `auto` takes bf16 where the machine has instructions for it."""
     clip_norm: float = 0.0
     """Largest norm of the gradient of all parameters together; 0 for no clipping."""
@@ -90,6 +92,20 @@ class Recipe:
     def hash(self) -> str:
         """First digits of the digest, which end the name of the run's folder."""
         return digest(self)[:10]
+
+
+def everywhere(recipe: Recipe, change: Callable[[Recipe], Recipe]) -> Recipe:
+    """Return the recipe as `change` makes it, and so the recipes of its teacher, of that one's teacher, and so on."""
+
+    def within(value: Any) -> Any:
+        if isinstance(value, Recipe):
+            return everywhere(value, change)
+        if not isinstance(value, Teacher):
+            return value
+        return replace(value, **{f.name: within(getattr(value, f.name)) for f in fields(value)})
+
+    changed = change(recipe)
+    return replace(changed, teacher=within(changed.teacher))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from spikedistill.data import Augment
-from spikedistill.data.augment import augment, crop_and_flip, cutout, normalise
+from spikedistill.data.augment import augment, crop_and_flip, cutout
 from spikedistill.data.autoaugment import cifar10_policy
 from spikedistill.data.cifar10 import CIFAR10
 from spikedistill.data.digits import Digits
 from spikedistill.data.mnist import MNIST
+from spikedistill.data.normalise import normalise
 
 EVERYTHING = CIFAR10(augment=Augment(crop=4, flip=True, policy="cifar10", cutout=16))
 ALONE = [

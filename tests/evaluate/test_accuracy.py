@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikedistill.data.augment import normalise
+from spikedistill.data.normalise import normalise
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.models import ConvNet
 from spikedistill.neurons import IF, LIF, PLIF, ReLU

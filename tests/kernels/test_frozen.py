@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from spikedistill import kernels
-from spikedistill.data.augment import normalise
+from spikedistill.data.normalise import normalise
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.kernels import FrozenWeights
 from spikedistill.kernels.choice import VARIABLE
@@ -65,7 +65,7 @@ def worn(norm: Norm) -> Norm:
 @torch.no_grad()
 def test_a_norm_alone_is_folded_into_its_convolution(dtype):
     torch.manual_seed(0)
-    layer = ConvNorm(16, 32, 1, IF(), stride=2)
+    layer = ConvNorm(16, 32, 1, reads=IF(), stride=2)
     worn(layer[1])
     x = torch.randn(4, 3, 16, 8, 8)
     exact = copy.deepcopy(layer).double()(x.to(dtype).double())
@@ -91,7 +91,7 @@ def test_a_norm_alone_is_folded_into_its_convolution(dtype):
 @torch.no_grad()
 def test_two_norms_after_one_convolution_are_not_confused():
     torch.manual_seed(0)
-    layer, x = ConvNorm(4, 6, 1, IF()), torch.randn(2, 3, 4, 5, 5)
+    layer, x = ConvNorm(4, 6, 1, reads=IF()), torch.randn(2, 3, 4, 5, 5)
     others = [worn(Norm(6)) for _ in range(2)]
     with FrozenWeights():
         for norm in (*others, *others):
@@ -137,7 +137,7 @@ def test_evaluation_between_steps_sees_the_new_weights(optimizer, stripes):
         F.cross_entropy(network(x, 2).mean(0), splits.test.labels).backward()
         step.step()
         fresh = copy.deepcopy(network)
-        results = [accuracy(net, splits.test, data, 2, bf16=True) for net in (network, fresh)]
+        results = [accuracy(net, splits.test, data, 2, precision="bf16") for net in (network, fresh)]
         assert results[0] == results[1]
 
 

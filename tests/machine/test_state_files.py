@@ -131,7 +131,7 @@ def test_other_versions_and_makers_are_refused(tmp_path, monkeypatch):
     save_file({"w": torch.ones(1)}, path)
     with pytest.raises(InputError, match="has format None; this version of spikedistill reads 1"):
         state_files.load(path)
-    monkeypatch.setattr(checkpoint, "FORMAT", 2)
+    monkeypatch.setattr(state_files, "FORMAT", 2)
     state_files.save(path, {"w": torch.ones(1)})
     monkeypatch.undo()
     with pytest.raises(InputError, match="has format 2; this version of spikedistill reads 1"):

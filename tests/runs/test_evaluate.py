@@ -7,16 +7,16 @@ import pytest
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.runs import train as runs
-from spikedistill.runs.evaluate import evaluate
+from spikedistill.runs.evaluate import evaluate_run
 
 
 @pytest.fixture
 def run(student, stripes, tmp_path):
-    return runs.train(replace(student, data=stripes(validation=30), epochs=3), tmp_path, "cpu")
+    return runs.train_recipe(replace(student, data=stripes(validation=30), epochs=3), tmp_path, "cpu")
 
 
 def test_it_is_what_the_numbers_say(run):
-    result = evaluate(run, device="cpu")
+    result = evaluate_run(run, device="cpu")
     for name in ("accuracy", "accuracy_by_step", "accuracy_cumulative"):
         stored = run.metrics[name]
         assert result[name] == (tuple(stored) if isinstance(stored, list) else stored)
@@ -25,7 +25,7 @@ def test_it_is_what_the_numbers_say(run):
 
 @pytest.mark.parametrize("steps", [1, 2, 8])
 def test_at_steps_that_it_was_not_trained_with(run, steps):
-    result = evaluate(run, steps, device="cpu")
+    result = evaluate_run(run, steps, device="cpu")
     common = min(steps, 3)
     assert result["accuracy_cumulative"][:common] == tuple(run.metrics["accuracy_cumulative"][:common])
     assert len(result["accuracy_by_step"]) == result["steps"] == steps
@@ -33,7 +33,7 @@ def test_at_steps_that_it_was_not_trained_with(run, steps):
 
 @pytest.mark.parametrize(("split", "images"), [("train", 90), ("validation", 30), ("test", 60)])
 def test_splits(run, split, images):
-    result = evaluate(run, split=split, device="cpu")
+    result = evaluate_run(run, split=split, device="cpu")
     data = run.recipe.data
     assert result["images"] == images
     assert result["accuracy"] == accuracy(run.network(), getattr(data.load(), split), data, 3).final
@@ -41,13 +41,13 @@ def test_splits(run, split, images):
 
 def test_there_may_be_no_validation_split(student, tmp_path):
     with pytest.raises(InputError, match=r"holds out no validation split\. Allowed: test, train"):
-        evaluate(runs.train(student, tmp_path, "cpu"), split="validation", device="cpu")
+        evaluate_run(runs.train_recipe(student, tmp_path, "cpu"), split="validation", device="cpu")
 
 
 def test_the_data_may_lie_elsewhere(run, monkeypatch):
     roots = []
     read = type(run.recipe.data)._read
     monkeypatch.setattr(type(run.recipe.data), "_read", lambda data: roots.append(data.root) or read(data))
-    evaluate(run, root="/elsewhere", device="cpu")
-    evaluate(run, device="cpu")
+    evaluate_run(run, root="/elsewhere", device="cpu")
+    evaluate_run(run, device="cpu")
     assert roots == ["/elsewhere", ""]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import spikedistill
-from spikedistill.data.augment import normalise
+from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
 from spikedistill.machine import state_files
 from spikedistill.methods import TET, TSER, KDSNNResponse, VanillaKD
@@ -15,14 +15,13 @@ from spikedistill.models import MLP, ConvNet
 from spikedistill.recipe import Recipe
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import train as runs
-from spikedistill.runs.folder import alone
 from spikedistill.training import loop
 from spikedistill.values.plain import from_json
 
 
 @pytest.fixture
 def run(student, tmp_path):
-    return runs.train(student, tmp_path, "cpu")
+    return runs.train_recipe(student, tmp_path, "cpu")
 
 
 def test_the_folder_of_a_finished_run(run, student):
@@ -63,7 +62,7 @@ def test_the_numbers_fit_together(run):
 
 
 def test_a_validation_split_chooses_the_best_epoch(student, stripes, tmp_path):
-    run = runs.train(replace(student, data=stripes(validation=30), epochs=4), tmp_path, "cpu")
+    run = runs.train_recipe(replace(student, data=stripes(validation=30), epochs=4), tmp_path, "cpu")
     log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     best = max(log, key=lambda record: record["validation_accuracy"])
     assert (run.metrics["accuracy_best"], run.metrics["accuracy_best_epoch"]) == (best["accuracy"], best["epoch"])
@@ -81,40 +80,40 @@ def test_the_kept_network_has_the_accuracy_that_the_numbers_say(run, stripes):
 
 def test_asking_again_returns_the_folder_without_training(run, student, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "train", None)
-    assert runs.train(student, tmp_path, "cpu").folder == run.folder
-    assert runs.train(replace(student, name="renamed"), str(tmp_path), "cpu").folder == run.folder
+    assert runs.train_recipe(student, tmp_path, "cpu").folder == run.folder
+    assert runs.train_recipe(replace(student, name="renamed"), str(tmp_path), "cpu").folder == run.folder
     assert runs.open_run(run.folder).recipe == student
 
 
 def test_another_recipe_is_another_run(run, student, tmp_path):
-    assert runs.train(replace(student, seed=1), tmp_path, "cpu").folder != run.folder
+    assert runs.train_recipe(replace(student, seed=1), tmp_path, "cpu").folder != run.folder
 
 
 def test_numbers_and_lists_that_mean_the_same_are_the_same_run(run, student, tmp_path):
     same = replace(student, clip_norm=0, ema=0)
     object.__setattr__(same, "model", ConvNet((4,), (8,)))
     object.__setattr__(same.model, "channels", [4])  # as someone who does not check types writes it
-    assert runs.train(same, tmp_path, "cpu").folder == run.folder
+    assert runs.train_recipe(same, tmp_path, "cpu").folder == run.folder
 
 
 def test_values_of_the_wrong_type_are_refused_at_the_door(student, tmp_path):
     wrong = replace(student)
     object.__setattr__(wrong, "epochs", "3")
     with pytest.raises(InputError, match=r"recipe\.epochs is '3'; it must be of type int"):
-        runs.train(wrong, tmp_path)
+        runs.train_recipe(wrong, tmp_path)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
 def test_devices_that_cannot_be_used(device, student, tmp_path):
     with pytest.raises(InputError, match="is not usable here"):
-        runs.train(student, tmp_path, device)
+        runs.train_recipe(student, tmp_path, device)
 
 
 def test_auto_precision_is_said_in_the_recipe(student, tmp_path):
-    run = runs.train(replace(student, precision="auto"), tmp_path, "cpu")
+    run = runs.train_recipe(replace(student, precision="auto"), tmp_path, "cpu")
     said = json.loads((run.folder / "recipe.json").read_text())["precision"]
     assert said == run.recipe.precision != "auto"
-    assert runs.train(run.recipe, tmp_path, "cpu").folder == run.folder
+    assert runs.train_recipe(run.recipe, tmp_path, "cpu").folder == run.folder
 
 
 @pytest.mark.parametrize("left", [("recipe.json",), (), ("recipe.json", "run.json"), (".lock",)])
@@ -124,7 +123,7 @@ def test_a_folder_that_was_only_begun(left, student, run, tmp_path):
     for path in run.folder.iterdir():
         if path.name not in left:
             path.unlink()
-    again = runs.train(student, tmp_path, "cpu")
+    again = runs.train_recipe(student, tmp_path, "cpu")
     assert (again.folder, again.metrics["accuracy"]) == (run.folder, metrics)
 
 
@@ -141,7 +140,7 @@ def test_a_run_of_another_version(run, student, tmp_path):
     with pytest.raises(InputError, match=message):
         runs.open_run(run.folder)
     with pytest.raises(InputError, match=message):
-        runs.train(student, tmp_path, "cpu")
+        runs.train_recipe(student, tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"format": 1}', "\xff\xfe"])
@@ -156,7 +155,7 @@ def test_damaged_files_are_named(name, content, run):
 
 def test_a_missing_recipe_is_named_and_nothing_is_written_over(run, student, tmp_path):
     (run.folder / "recipe.json").unlink()
-    for ask in (lambda: runs.open_run(run.folder), lambda: runs.train(student, tmp_path, "cpu")):
+    for ask in (lambda: runs.open_run(run.folder), lambda: runs.train_recipe(student, tmp_path, "cpu")):
         with pytest.raises(InputError, match=r"recipe\.json is missing or damaged"):
             ask()
     assert run.finished
@@ -166,7 +165,7 @@ def test_a_recipe_that_was_changed_by_hand_is_noticed(run, student, tmp_path):
     path = run.folder / "recipe.json"
     path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
     with pytest.raises(InputError, match="has been changed since that run began"):
-        runs.train(student, tmp_path, "cpu")
+        runs.train_recipe(student, tmp_path, "cpu")
 
 
 def test_missing_damaged_and_foreign_weights(run):
@@ -194,7 +193,7 @@ def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, taught, tmp_pat
     neuron = replace(student.neuron, backward="rate")
     for recipe in (replace(student, method=TET()), taught(TSER())):
         with pytest.raises(InputError, match="judges single time steps"):
-            runs.train(replace(recipe, neuron=neuron), tmp_path, "cpu")
+            runs.train_recipe(replace(recipe, neuron=neuron), tmp_path, "cpu")
     assert not list(tmp_path.iterdir())
     for recipe in (student, taught(KDSNNResponse()), taught(VanillaKD())):
         runs.check(replace(recipe, neuron=neuron))
@@ -202,7 +201,7 @@ def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, taught, tmp_pat
 
 def test_models_that_do_not_fit_the_images_are_refused(student, tmp_path):
     with pytest.raises(InputError, match="cannot be halved 4 times"):
-        runs.train(replace(student, model=ConvNet((2, 2, 2, 2))), tmp_path, "cpu")
+        runs.train_recipe(replace(student, model=ConvNet((2, 2, 2, 2))), tmp_path, "cpu")
 
 
 def test_one_process_at_a_time(run):
@@ -215,10 +214,10 @@ def test_one_process_at_a_time(run):
             said.append(text)
 
     def other():
-        with alone(run, Listener()):
+        with locked(run, Listener()):
             order.append("second")
 
-    with alone(run, Listener()):
+    with locked(run, Listener()):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join(0.2)
@@ -231,7 +230,7 @@ def test_one_process_at_a_time(run):
 def test_seeds_are_repeated_and_differ(student, tmp_path):
     digests = [
         state_files.tensors_digest(
-            state_files.load(runs.train(replace(student, seed=seed), root, "cpu").folder / "weights.safetensors")
+            state_files.load(runs.train_recipe(replace(student, seed=seed), root, "cpu").folder / "weights.safetensors")
         )
         for seed, root in ((0, tmp_path / "a"), (0, tmp_path / "b"), (1, tmp_path / "c"))
     ]

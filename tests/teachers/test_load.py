@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikedistill.data.augment import normalise
+from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
 from spikedistill.machine import state_files
 from spikedistill.methods import CrossEntropy, KDSNNResponse, Signals, VanillaKD
@@ -15,7 +15,7 @@ from spikedistill.neurons import IF
 from spikedistill.optim import Adam
 from spikedistill.recipe import FromModule, FromRun
 from spikedistill.runs import train as runs
-from spikedistill.teachers.load import check_answers, freeze, pin
+from spikedistill.teachers.load import check_answers, compare_digests, freeze
 from spikedistill.training import loop
 
 CPU = torch.device("cpu")
@@ -86,38 +86,38 @@ class Stepped(nn.Module):
 
 def test_a_teachers_recipe_is_trained_once_for_all_who_name_it(taught, tmp_path, monkeypatch):
     trained = []
-    train = loop.train
+    train = loop.train_network
 
     def count(task, report):
         trained.append(task.recipe.name)
         return train(task, report)
 
-    monkeypatch.setattr(loop, "train", count)
+    monkeypatch.setattr(loop, "train_network", count)
     for method in (KDSNNResponse(), VanillaKD()):
-        runs.train(taught(method), tmp_path, "cpu")
+        runs.train_recipe(taught(method), tmp_path, "cpu")
     assert sorted(trained) == ["student", "student", "teacher"]
 
 
 def test_its_name_does_not_matter(taught, teacher, tmp_path, monkeypatch):
     """The teacher of a recipe, and the same recipe by another name on the command line, are one run."""
-    run = runs.train(replace(teacher, name="another"), tmp_path, "cpu")
-    runs.train(taught(KDSNNResponse()), tmp_path, "cpu")
+    run = runs.train_recipe(replace(teacher, name="another"), tmp_path, "cpu")
+    runs.train_recipe(taught(KDSNNResponse()), tmp_path, "cpu")
     assert sorted(path.name.partition("-")[0] for path in tmp_path.glob("*-*")) == ["another", "student"]
-    assert runs.train(teacher, tmp_path, "cpu").folder == run.folder
+    assert runs.train_recipe(teacher, tmp_path, "cpu").folder == run.folder
 
 
 def test_a_finished_student_needs_no_teacher_any_more(taught, tmp_path):
-    run = runs.train(taught(KDSNNResponse()), tmp_path, "cpu")
+    run = runs.train_recipe(taught(KDSNNResponse()), tmp_path, "cpu")
     for path in tmp_path.glob("teacher-*/*"):
         path.unlink()
-    assert runs.train(taught(KDSNNResponse()), tmp_path, "cpu").folder == run.folder
+    assert runs.train_recipe(taught(KDSNNResponse()), tmp_path, "cpu").folder == run.folder
     assert not list(tmp_path.glob("teacher-*/*"))
 
 
 def test_a_teachers_teacher(taught, tmp_path):
     assistant = taught(KDSNNResponse(), name="assistant")
     last = replace(assistant, name="last", seed=1, teacher=type(assistant.teacher)(assistant))
-    runs.train(last, tmp_path, "cpu")
+    runs.train_recipe(last, tmp_path, "cpu")
     assert sorted(path.parent.name.partition("-")[0] for path in tmp_path.glob("*/metrics.json")) == [
         "assistant",
         "last",
@@ -127,9 +127,9 @@ def test_a_teachers_teacher(taught, tmp_path):
 
 def test_a_runs_folder_as_teacher_gives_what_its_recipe_gives(taught, student, teacher, tmp_path):
     recipe = taught(KDSNNResponse())
-    by_recipe = runs.train(recipe, tmp_path, "cpu")
-    folder = runs.train(teacher, tmp_path, "cpu").folder
-    by_run = runs.train(replace(recipe, teacher=FromRun(str(folder))), tmp_path, "cpu")
+    by_recipe = runs.train_recipe(recipe, tmp_path, "cpu")
+    folder = runs.train_recipe(teacher, tmp_path, "cpu").folder
+    by_run = runs.train_recipe(replace(recipe, teacher=FromRun(str(folder))), tmp_path, "cpu")
     assert by_run.folder != by_recipe.folder
     weights = [state_files.load(run.folder / "weights.safetensors") for run in (by_recipe, by_run)]
     assert state_files.tensors_digest(weights[0]) == state_files.tensors_digest(weights[1])
@@ -140,9 +140,9 @@ def test_a_runs_folder_as_teacher_gives_what_its_recipe_gives(taught, student, t
 
 def test_a_spiking_teacher_answers_at_its_own_number_of_steps(taught, teacher, tmp_path):
     spiking = replace(teacher, neuron=IF(), steps=5)
-    recipe = taught(KDSNNResponse(), teacher=FromRun(str(runs.train(spiking, tmp_path, "cpu").folder)))
+    recipe = taught(KDSNNResponse(), teacher=FromRun(str(runs.train_recipe(spiking, tmp_path, "cpu").folder)))
     _, loaded = runs.resolve(recipe, CPU)
-    assert loaded.signals(recipe.data.load().test.images[:2], False).logits.shape == (5, 2, 3)
+    assert loaded.signals(recipe.data.load().test.images[:2], "fp32").logits.shape == (5, 2, 3)
 
 
 def test_any_module_sees_the_students_view_in_its_own_statistics(student, augmented, tmp_path, monkeypatch):
@@ -162,7 +162,7 @@ def test_any_module_sees_the_students_view_in_its_own_statistics(student, augmen
         return losses
 
     monkeypatch.setattr(loop, "train_step", spy)
-    runs.train(recipe, tmp_path, "cpu")
+    runs.train_recipe(recipe, tmp_path, "cpu")
     (network,) = MADE
     seen = [images for images, _, _ in network.seen][-4:]
     assert len(batches) == len(students) == 4
@@ -181,7 +181,7 @@ def test_without_statistics_of_its_own_it_gets_the_data_sets(student, stripes, t
 def test_training_leaves_the_teacher_as_it_was(student, tmp_path):
     before = copy.deepcopy(Recording().state_dict())
     recipe = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make"), optimizer=Adam(0.1))
-    runs.train(recipe, tmp_path, "cpu")
+    runs.train_recipe(recipe, tmp_path, "cpu")
     (network,) = MADE
     assert not network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
@@ -190,9 +190,9 @@ def test_training_leaves_the_teacher_as_it_was(student, tmp_path):
 
 def test_the_teacher_is_no_part_of_the_student(taught, tmp_path, monkeypatch):
     states = []
-    train = loop.train
-    monkeypatch.setattr(loop, "train", lambda task, report: states.append(train(task, report)) or states[-1])
-    runs.train(taught(KDSNNResponse()), tmp_path, "cpu")
+    train = loop.train_network
+    monkeypatch.setattr(loop, "train_network", lambda task, report: states.append(train(task, report)) or states[-1])
+    runs.train_recipe(taught(KDSNNResponse()), tmp_path, "cpu")
     state = states[-1]
     grouped = sum(p.numel() for group in state.optimizer.param_groups for p in group["params"])
     assert grouped == sum(p.numel() for p in state.student.parameters())
@@ -201,7 +201,7 @@ def test_the_teacher_is_no_part_of_the_student(taught, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("target", "shape"), [("zoo:make", (1, 6, 3)), ("zoo:steps", (5, 6, 3))])
 def test_logits_with_and_without_time(target, shape, student, stripes):
     _, teacher = runs.resolve(replace(student, method=KDSNNResponse(), teacher=FromModule(target)), CPU)
-    signals = teacher.signals(stripes().load().test.images[:6], False)
+    signals = teacher.signals(stripes().load().test.images[:6], "fp32")
     assert isinstance(signals, Signals)
     assert signals.logits.shape == shape
 
@@ -209,8 +209,8 @@ def test_logits_with_and_without_time(target, shape, student, stripes):
 def test_bf16_teachers_answer_in_float32(student, stripes):
     _, teacher = runs.resolve(replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make")), CPU)
     images = stripes().load().test.images[:6]
-    assert teacher.signals(images, True).logits.dtype == torch.float32
-    assert not torch.equal(teacher.signals(images, True).logits, teacher.signals(images, False).logits)
+    assert teacher.signals(images, "bf16").logits.dtype == torch.float32
+    assert not torch.equal(teacher.signals(images, "bf16").logits, teacher.signals(images, "fp32").logits)
 
 
 @pytest.mark.parametrize(
@@ -232,14 +232,14 @@ def test_bf16_teachers_answer_in_float32(student, stripes):
 def test_what_is_no_teacher_is_named(target, message, student, tmp_path):
     recipe = replace(student, method=KDSNNResponse(), teacher=FromModule(target))
     with pytest.raises(InputError, match=message.replace(".", r"\.")):
-        runs.train(recipe, tmp_path, "cpu")
+        runs.train_recipe(recipe, tmp_path, "cpu")
 
 
 def test_statistics_of_other_channels_are_refused(student, tmp_path):
     """They would be spread over the images' channels without a word."""
     recipe = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make", (0.5,), (0.5,)))
     with pytest.raises(InputError, match=r"made for images of 1 channels .* these have 3"):
-        runs.train(recipe, tmp_path, "cpu")
+        runs.train_recipe(recipe, tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(3), torch.zeros(2, 2, 2, 2), torch.zeros(5, 3), [1, 2]])
@@ -248,14 +248,14 @@ def test_answers_that_are_no_logits_are_refused(answer, stripes):
     network.forward = lambda images: answer
     teacher = freeze(network, (), stripes().mean, stripes().std, None, CPU)
     with pytest.raises(InputError, match="must be logits"):
-        check_answers(teacher, stripes().load().train, 3, False)
+        check_answers(teacher, stripes().load().train, 3, "fp32")
 
 
 def test_methods_and_teachers_go_together(student, taught, tmp_path):
     with pytest.raises(InputError, match="kdsnn needs a teacher, and the recipe names none"):
-        runs.train(replace(student, method=KDSNNResponse()), tmp_path)
+        runs.train_recipe(replace(student, method=KDSNNResponse()), tmp_path)
     with pytest.raises(InputError, match=r"cross-entropy has no use for a teacher.*--teacher none"):
-        runs.train(taught(CrossEntropy()), tmp_path)
+        runs.train_recipe(taught(CrossEntropy()), tmp_path)
     assert not list(tmp_path.glob("*-*"))
 
 
@@ -265,29 +265,29 @@ def test_a_teacher_of_other_classes_is_refused_before_it_trains(taught, teacher,
 
     recipe = taught(KDSNNResponse(), teacher=FromRecipe(replace(teacher, data=Digits())))
     with pytest.raises(InputError, match=r"10 classes \(digits\), the student has 3 \(stripes\)"):
-        runs.train(recipe, tmp_path, "cpu")
+        runs.train_recipe(recipe, tmp_path, "cpu")
     assert not list(tmp_path.glob("*-*"))
 
 
 def test_an_unfinished_run_is_no_teacher(student, teacher, tmp_path):
-    run = runs.train(teacher, tmp_path, "cpu")
+    run = runs.train_recipe(teacher, tmp_path, "cpu")
     (run.folder / "metrics.json").unlink()
     with pytest.raises(InputError, match="is not finished"):
-        runs.train(replace(student, method=KDSNNResponse(), teacher=FromRun(str(run.folder))), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=KDSNNResponse(), teacher=FromRun(str(run.folder))), tmp_path, "cpu")
 
 
 def test_other_weights_are_another_run_or_an_error(student, teacher, tmp_path):
-    folder = runs.train(teacher, tmp_path, "cpu").folder
+    folder = runs.train_recipe(teacher, tmp_path, "cpu").folder
     recipe = replace(student, method=KDSNNResponse(), teacher=FromRun(str(folder)))
-    first = runs.train(recipe, tmp_path, "cpu")
+    first = runs.train_recipe(recipe, tmp_path, "cpu")
     weights = state_files.load(folder / "weights.safetensors")
     state_files.save(folder / "weights.safetensors", weights | {"head.weight": -weights["head.weight"]})
-    assert runs.train(recipe, tmp_path, "cpu").folder != first.folder
+    assert runs.train_recipe(recipe, tmp_path, "cpu").folder != first.folder
     with pytest.raises(InputError, match="other weights than when this run began"):
-        runs.train(first.recipe, tmp_path, "cpu")
+        runs.train_recipe(first.recipe, tmp_path, "cpu")
 
 
 def test_pin():
-    assert pin("", "abc", "It") == pin("abc", "abc", "It") == "abc"
+    assert compare_digests("", "abc", "It") == compare_digests("abc", "abc", "It") == "abc"
     with pytest.raises(InputError, match="It has other weights"):
-        pin("abd", "abc", "It")
+        compare_digests("abd", "abc", "It")

@@ -39,9 +39,9 @@ def asked(monkeypatch):
     passes = []
     signals = LoadedTeacher.signals
 
-    def count(self, images, bf16):
+    def count(self, images, precision):
         passes.append(len(images))
-        return signals(self, images, bf16)
+        return signals(self, images, precision)
 
     monkeypatch.setattr(LoadedTeacher, "signals", count)
     return passes
@@ -56,7 +56,7 @@ def teachers(tmp_path_factory):
 @pytest.fixture
 def trained(teacher, teachers):
     """The folder of a trained teacher."""
-    return str(runs.train(teacher, teachers, "cpu").folder)
+    return str(runs.train_recipe(teacher, teachers, "cpu").folder)
 
 
 @pytest.fixture
@@ -92,22 +92,22 @@ def test_without_writing_and_reading_are_one_run(precision, recipe, tmp_path, as
     recipe = replace(recipe, precision=precision)
     cached = storing(recipe, tmp_path / "cache")
     assert cached.hash == recipe.hash
-    plain = runs.train(recipe, tmp_path / "plain", "cpu")
+    plain = runs.train_recipe(recipe, tmp_path / "plain", "cpu")
     asked.clear()
-    writing = runs.train(cached, tmp_path / "writing", "cpu")
+    writing = runs.train_recipe(cached, tmp_path / "writing", "cpu")
     assert sorted(asked) == [2, 2, 20, 20, 50, 50, 50, 50]  # two of two images at the start, then both views
     asked.clear()
-    reading = runs.train(cached, tmp_path / "reading", "cpu")
+    reading = runs.train_recipe(cached, tmp_path / "reading", "cpu")
     assert sorted(asked) == [2, 2, 50, 50]  # a batch of each view is verified: no step asks the teacher
     assert weights(plain) == weights(writing) == weights(reading)
 
 
 def test_a_spiking_teachers_steps_are_all_stored(recipe, teacher, tmp_path):
-    spiking = runs.train(replace(teacher, neuron=IF(), steps=5), tmp_path, "cpu")
+    spiking = runs.train_recipe(replace(teacher, neuron=IF(), steps=5), tmp_path, "cpu")
     recipe = replace(recipe, teacher=FromRun(str(spiking.folder)))
     cached = storing(recipe, tmp_path / "cache")
-    assert weights(runs.train(recipe, tmp_path / "plain", "cpu")) == weights(
-        runs.train(cached, tmp_path / "cached", "cpu")
+    assert weights(runs.train_recipe(recipe, tmp_path / "plain", "cpu")) == weights(
+        runs.train_recipe(cached, tmp_path / "cached", "cpu")
     )
     assert opened(cached).view(0, NEVER, Reporter()).logits.shape == (120, 5, 3)
 
@@ -117,7 +117,7 @@ def test_another_method_temperature_or_student_reads_what_is_there(cached, tmp_p
     others = {"method": TSER()}, {"method": VanillaKD(temperature=2.0)}, {"steps": 2, "ema": 0.5}
     asked.clear()
     for change in others:
-        runs.train(replace(cached, **change), tmp_path / "runs", "cpu")
+        runs.train_recipe(replace(cached, **change), tmp_path / "runs", "cpu")
     assert asked.count(50) == 2 * len(others)  # what is verified
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
@@ -129,7 +129,7 @@ def test_what_is_stored_is_the_teachers_answer_to_the_view(cached):
     for view in (0, 1):
         stored = cache.view(view, NEVER, Reporter())
         for batch in Batches(cache.batches.split, cached.data, 1, cached.seed).epoch(view):
-            expected = cache.teacher.signals(batch.images, False).logits
+            expected = cache.teacher.signals(batch.images, "fp32").logits
             torch.testing.assert_close(stored.signals(batch.index).logits, expected, rtol=2e-3, atol=1e-3)
 
 
@@ -158,7 +158,7 @@ def test_fewer_views_repeat_for_teacher_and_student(cached, tmp_path, monkeypatc
         return step(task, state, taps, batch)
 
     monkeypatch.setattr(loop, "train_step", spy)
-    runs.train(few, tmp_path / "runs", "cpu")
+    runs.train_recipe(few, tmp_path / "runs", "cpu")
     assert sum(asked) == 2 * 120 + 4
     batches = opened(few).batches
     single = Batches(batches.split, few.data, 1, few.seed)
@@ -179,7 +179,9 @@ def test_as_many_views_as_epochs_change_nothing(cached, tmp_path):
             assert torch.equal(ours.index, theirs.index)
             assert torch.equal(ours.images, theirs.images)
     many = replace(cached, teacher=replace(cached.teacher, views=9))
-    assert weights(runs.train(many, tmp_path / "a", "cpu")) == weights(runs.train(cached, tmp_path / "b", "cpu"))
+    assert weights(runs.train_recipe(many, tmp_path / "a", "cpu")) == weights(
+        runs.train_recipe(cached, tmp_path / "b", "cpu")
+    )
 
 
 class Killed(BaseException):
@@ -188,7 +190,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
 def test_a_resumed_run_with_stored_outputs(step, recipe, cached, tmp_path, monkeypatch):
-    whole = weights(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = weights(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     count = iter(range(100))
     train_step = loop.train_step
 
@@ -201,8 +203,8 @@ def test_a_resumed_run_with_stored_outputs(step, recipe, cached, tmp_path, monke
         patch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
         patch.setattr(loop, "train_step", killed)
         with pytest.raises(Killed):
-            runs.train(cached, tmp_path / "parts", "cpu")
-    assert weights(runs.train(cached, tmp_path / "parts", "cpu")) == whole
+            runs.train_recipe(cached, tmp_path / "parts", "cpu")
+    assert weights(runs.train_recipe(cached, tmp_path / "parts", "cpu")) == whole
 
 
 def test_a_view_appears_whole_or_not_at_all(cached, monkeypatch):
@@ -291,10 +293,10 @@ def test_a_file_that_is_not_right_is_found_at_the_start(damage, cached, tmp_path
     path = filled(cached).path(1)
     damage(path)
     with pytest.raises(InputError, match=rf"{path.name} .*Delete it to have the teacher asked again"):
-        runs.train(cached, tmp_path / "runs", "cpu")
+        runs.train_recipe(cached, tmp_path / "runs", "cpu")
     assert not list(tmp_path.glob("runs/*/checkpoint.safetensors"))
     path.unlink()
-    runs.train(cached, tmp_path / "runs", "cpu")
+    runs.train_recipe(cached, tmp_path / "runs", "cpu")
 
 
 def test_a_changed_bit_is_found(cached):
@@ -310,7 +312,7 @@ def test_a_changed_bit_is_found(cached):
 
 
 def test_a_file_of_another_teacher_is_refused(cached, teacher, teachers):
-    other = runs.train(replace(teacher, seed=1), teachers, "cpu")
+    other = runs.train_recipe(replace(teacher, seed=1), teachers, "cpu")
     theirs = filled(replace(cached, teacher=replace(cached.teacher, folder=str(other.folder))))
     ours = filled(cached)
     assert theirs.folder != ours.folder
@@ -339,8 +341,8 @@ def test_a_teacher_whose_code_has_changed_is_found(change, cached, monkeypatch):
     filled(cached)
     signals = LoadedTeacher.signals
 
-    def changed(self, images, bf16):
-        said = signals(self, images, bf16)
+    def changed(self, images, precision):
+        said = signals(self, images, precision)
         return replace(said, logits=change(said.logits))
 
     monkeypatch.setattr(LoadedTeacher, "signals", changed)
@@ -348,15 +350,15 @@ def test_a_teacher_whose_code_has_changed_is_found(change, cached, monkeypatch):
         opened(cached)
 
 
-@pytest.mark.parametrize("bf16", [False, True])
-def test_other_rounding_is_accepted(bf16, cached):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_other_rounding_is_accepted(precision, cached):
     """As of another machine's kernels: a tenth of the tolerance, in random directions."""
-    cached = replace(cached, precision="bf16" if bf16 else "fp32")
+    cached = replace(cached, precision=precision)
     cache = filled(cached)
     for view in (0, 1):
         logits = content(cache.path(view)).float()
         noise = torch.randn(logits.shape, generator=torch.Generator().manual_seed(view))
-        logits = logits + noise * logits.square().mean().sqrt() * TOLERANCE[bf16] / 10
+        logits = logits + noise * logits.square().mean().sqrt() * TOLERANCE[precision] / 10
         rewritten(cache.path(view), logits.half())
     opened(cached)
 
@@ -386,7 +388,7 @@ def _fill_in_a_process(cached, start, results):
     cache = opened(cached)
     passes = []
     signals = LoadedTeacher.signals
-    LoadedTeacher.signals = lambda self, images, bf16: passes.append(1) or signals(self, images, bf16)
+    LoadedTeacher.signals = lambda self, images, precision: passes.append(1) or signals(self, images, precision)
     views = [cache.view(view, NEVER, Reporter()) for view in range(cache.views)]
     results.put((len(passes), [state_files.tensors_digest({"": view.logits}) for view in views]))
 
@@ -426,12 +428,12 @@ class Reads(Method):
 
 def test_activations_cannot_be_stored(cached, tmp_path):
     with pytest.raises(InputError, match=r"reads activations of its teacher \(conv_acts\.0\).*Leave the cache out"):
-        runs.train(replace(cached, method=Reads()), tmp_path / "runs", "cpu")
+        runs.train_recipe(replace(cached, method=Reads()), tmp_path / "runs", "cpu")
 
 
 def test_views_without_a_folder_are_refused(recipe, tmp_path):
     with pytest.raises(InputError, match=r"--teacher\.views 2 .*Name one with --teacher\.cache"):
-        runs.train(replace(recipe, teacher=replace(recipe.teacher, views=2)), tmp_path / "runs", "cpu")
+        runs.train_recipe(replace(recipe, teacher=replace(recipe.teacher, views=2)), tmp_path / "runs", "cpu")
     with pytest.raises(InputError, match="views"):
         replace(recipe.teacher, views=-1)
 
@@ -439,7 +441,7 @@ def test_views_without_a_folder_are_refused(recipe, tmp_path):
 def test_a_folder_that_cannot_be_made(recipe, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
-        runs.train(storing(recipe, tmp_path / "file" / "cache"), tmp_path / "runs", "cpu")
+        runs.train_recipe(storing(recipe, tmp_path / "file" / "cache"), tmp_path / "runs", "cpu")
 
 
 def test_logits_beyond_float16_are_refused(stripes):
@@ -448,14 +450,14 @@ def test_logits_beyond_float16_are_refused(stripes):
     split = stripes().load().train
     teacher = freeze(network, (), stripes().mean, stripes().std, None, CPU)
     with pytest.raises(InputError, match="not all finite in float16"):
-        check_answers(teacher, split, 3, False)
+        check_answers(teacher, split, 3, "fp32")
 
 
 def test_one_image_beyond_float16_is_not_stored(cached, monkeypatch):
     signals = LoadedTeacher.signals
 
-    def one_bad(self, images, bf16):
-        said = signals(self, images, bf16)
+    def one_bad(self, images, precision):
+        said = signals(self, images, precision)
         said.logits[0, 7 % len(images), 1] = torch.inf
         return said
 

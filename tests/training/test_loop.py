@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spikedistill.data.augment import augment, normalise
+from spikedistill.data.augment import augment
 from spikedistill.data.batches import Batches
+from spikedistill.data.normalise import normalise
 from spikedistill.errors import DivergedError, InputError
 from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
@@ -58,7 +59,7 @@ def _no_calls_yet():
 
 def test_a_loss_that_is_not_finite_stops_the_run(student, tmp_path):
     with pytest.raises(DivergedError) as caught:
-        runs.train(replace(student, method=Brittle()), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=Brittle()), tmp_path, "cpu")
     (path,) = tmp_path.glob("*/checkpoint.safetensors")
     assert str(caught.value).startswith(
         f"The loss term 'extra' is nan at epoch 2, step 2. Last good checkpoint: {path}."
@@ -70,7 +71,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(student, tmp_path):
 
 def test_there_may_be_no_checkpoint_yet(student, tmp_path):
     with pytest.raises(DivergedError, match=r"epoch 1, step 2\. Last good checkpoint: none yet"):
-        runs.train(replace(student, method=Brittle(at=2)), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=Brittle(at=2)), tmp_path, "cpu")
     assert not list(tmp_path.glob("*/metrics.json"))
 
 
@@ -80,7 +81,7 @@ def test_weights_that_are_not_finite_are_never_saved(student, tmp_path, monkeypa
     with pytest.raises(
         DivergedError, match=r"The weight '.*' is not finite at epoch 2, step 2\. Last good checkpoint: /"
     ):
-        runs.train(replace(student, method=Brittle(gradient=True)), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=Brittle(gradient=True)), tmp_path, "cpu")
     (path,) = tmp_path.glob("*/checkpoint.safetensors")
     saved = state_files.load(path)
     assert (saved["epoch"], saved["step"]) == (1, 1)
@@ -90,21 +91,21 @@ def test_weights_that_are_not_finite_are_never_saved(student, tmp_path, monkeypa
 def test_weights_that_are_not_finite_are_no_result(student, tmp_path):
     """In the very last step."""
     with pytest.raises(DivergedError, match=r"not finite at epoch 2, step 4\."):
-        runs.train(replace(student, method=Brittle(at=8, gradient=True)), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=Brittle(at=8, gradient=True)), tmp_path, "cpu")
 
 
 def test_the_first_of_many_bad_steps_is_named(student, tmp_path, monkeypatch):
     """Steps are looked at 16 at a time."""
     recipe = replace(student, method=Brittle(at=19), batch_size=4)
     with pytest.raises(DivergedError, match="epoch 1, step 19"):
-        runs.train(recipe, tmp_path, "cpu")
+        runs.train_recipe(recipe, tmp_path, "cpu")
 
 
 def test_a_batch_that_is_larger_than_the_set_is_refused_before_a_teacher_trains(taught, tmp_path):
     from spikedistill.methods import KDSNNResponse
 
     with pytest.raises(InputError, match="batch_size 121 is more than the 120 training images"):
-        runs.train(taught(KDSNNResponse(), batch_size=121), tmp_path, "cpu")
+        runs.train_recipe(taught(KDSNNResponse(), batch_size=121), tmp_path, "cpu")
     assert not list(tmp_path.glob("teacher-*"))
 
 
@@ -161,7 +162,7 @@ def test_the_rate_follows_the_schedule(student, tmp_path, monkeypatch):
         return step(now, state, *rest)
 
     monkeypatch.setattr(loop, "train_step", spy)
-    runs.train(recipe, tmp_path, "cpu")
+    runs.train_recipe(recipe, tmp_path, "cpu")
     assert rates == [{0.2 * recipe.schedule.factor(k / 4, 2)} for k in range(8)]
 
 
@@ -196,7 +197,7 @@ def test_the_moving_average_is_what_is_kept_and_evaluated(student, tmp_path, mon
         return losses
 
     monkeypatch.setattr(loop, "train_step", spy)
-    run = runs.train(recipe, tmp_path, "cpu")
+    run = runs.train_recipe(recipe, tmp_path, "cpu")
     average = seen[0]  # the first update copies
     for weights in seen[1:]:
         average = {name: decay * average[name] + (1 - decay) * weights[name] for name in average}
@@ -205,9 +206,8 @@ def test_the_moving_average_is_what_is_kept_and_evaluated(student, tmp_path, mon
     for name, value in average.items():
         torch.testing.assert_close(kept[name], value, rtol=1e-5, atol=1e-6, msg=name)
     assert not torch.equal(kept["head.weight"], seen[-1]["head.weight"])
-    from spikedistill.runs.evaluate import evaluate
 
-    assert evaluate(run, device="cpu")["accuracy"] == run.metrics["accuracy"]
+    assert evaluate_run(run, device="cpu")["accuracy"] == run.metrics["accuracy"]
 
 
 def test_without_average_the_last_weights_are_kept(student, tmp_path, monkeypatch):
@@ -220,7 +220,7 @@ def test_without_average_the_last_weights_are_kept(student, tmp_path, monkeypatc
         return losses
 
     monkeypatch.setattr(loop, "train_step", spy)
-    run = runs.train(student, tmp_path, "cpu")
+    run = runs.train_recipe(student, tmp_path, "cpu")
     kept = state_files.load(run.folder / "weights.safetensors")
     assert set(kept) == set(last)
     assert all(torch.equal(kept[name], last[name]) for name in kept)
@@ -243,7 +243,7 @@ def test_methods_get_float32_logits_also_in_bf16(student, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"ema": 0.5}, {"neuron": IF(backward="rate")}])
 def test_it_learns(changes, student, tmp_path):
-    run = runs.train(replace(student, epochs=6, **changes), tmp_path, "cpu")
+    run = runs.train_recipe(replace(student, epochs=6, **changes), tmp_path, "cpu")
     assert run.metrics["accuracy"] > 0.8
 
 
@@ -261,7 +261,7 @@ def test_the_log_says_what_happened(student, stripes, tmp_path):
         def epoch(self, record):
             records.append(record)
 
-    runs.train(replace(student, data=stripes(validation=30)), tmp_path, "cpu", Listen())
+    runs.train_recipe(replace(student, data=stripes(validation=30)), tmp_path, "cpu", Listen())
     assert [record["epoch"] for record in records] == [1, 2]
     for record in records:
         assert set(record["losses"]) == {"cross_entropy"}

@@ -85,9 +85,9 @@ def interrupted(recipe, root, monkeypatch, steps, save_each_step=True):
             patch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
         interrupt(patch, steps)
         with pytest.raises(Killed):
-            runs.train(recipe, root, "cpu")
+            runs.train_recipe(recipe, root, "cpu")
     torch.manual_seed(999)  # nothing may depend on what the process did before
-    return runs.train(recipe, root, "cpu")
+    return runs.train_recipe(recipe, root, "cpu")
 
 
 VARIANTS = {
@@ -105,7 +105,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_resumed_run_equals_uninterrupted(variant, student, tmp_path, monkeypatch):
     recipe = replace(student, **VARIANTS[variant])
-    whole = outcome(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     assert outcome(interrupted(recipe, tmp_path / "parts", monkeypatch, steps=6)) == whole
 
 
@@ -115,27 +115,27 @@ def test_resumed_run_equals_uninterrupted(variant, student, tmp_path, monkeypatc
 def test_wherever_it_stops(steps, save_each_step, student, augmented, tmp_path, monkeypatch):
     """Before the first step, within an epoch, at its end, and with the last save some steps ago."""
     recipe = replace(student, data=replace(augmented, validation=30), batch_size=20)
-    whole = outcome(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     assert outcome(interrupted(recipe, tmp_path / "parts", monkeypatch, steps, save_each_step)) == whole
 
 
 @pytest.mark.parametrize("method", [KDSNNResponse(), TSER(), Hinted()], ids=lambda method: method.name)
 def test_with_a_teacher(method, taught, augmented, tmp_path, monkeypatch):
     recipe = taught(method, data=augmented, optimizer=AdamW(1e-2))
-    whole = outcome(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     root = tmp_path / "parts"
-    runs.train(recipe.teacher.recipe, root, "cpu")
+    runs.train_recipe(recipe.teacher.recipe, root, "cpu")
     assert outcome(interrupted(recipe, root, monkeypatch, steps=6)) == whole
 
 
 def test_trained_parts_of_a_method_are_in_the_checkpoint(taught, tmp_path, monkeypatch):
     """Or the test above would pass for a method whose parts start anew and do not matter."""
     recipe = taught(Hinted())
-    runs.train(recipe.teacher.recipe, tmp_path, "cpu")
+    runs.train_recipe(recipe.teacher.recipe, tmp_path, "cpu")
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
     interrupt(monkeypatch, 6)
     with pytest.raises(Killed):
-        runs.train(recipe, tmp_path, "cpu")
+        runs.train_recipe(recipe, tmp_path, "cpu")
     (path,) = tmp_path.glob("student-*/checkpoint.safetensors")
     saved = state_files.load(path)
     assert {"connector.0.weight", "connector.1.running_mean"} <= set(saved["method"])
@@ -144,32 +144,32 @@ def test_trained_parts_of_a_method_are_in_the_checkpoint(taught, tmp_path, monke
 
 def test_a_teacher_is_interrupted_and_resumed_like_any_run(taught, tmp_path, monkeypatch):
     recipe = taught(KDSNNResponse())
-    whole = outcome(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     assert outcome(interrupted(recipe, tmp_path / "parts", monkeypatch, steps=5)) == whole
 
 
 def test_two_interruptions_and_other_random_numbers_in_between(student, tmp_path, monkeypatch):
     recipe = replace(student, ema=0.5, optimizer=Adam(1e-2))
-    whole = outcome(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     for steps in (2, 3):
         with monkeypatch.context() as patch:
             patch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
             interrupt(patch, steps)
             with pytest.raises(Killed):
-                runs.train(recipe, tmp_path / "parts", "cpu")
+                runs.train_recipe(recipe, tmp_path / "parts", "cpu")
         torch.rand(17)
-    assert outcome(runs.train(recipe, tmp_path / "parts", "cpu")) == whole
+    assert outcome(runs.train_recipe(recipe, tmp_path / "parts", "cpu")) == whole
 
 
 def test_a_run_that_had_only_to_be_written_down(student, tmp_path, monkeypatch):
     """The disk is full when the weights, or the numbers, of the last epoch are written."""
-    whole = outcome(runs.train(student, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(student, tmp_path / "whole", "cpu"))
     for name in ("weights.safetensors", "metrics.json"):
         with monkeypatch.context() as patch:
             full_for(patch, name)
             with pytest.raises(NotSavedError, match=f"{name} cannot be written"):
-                runs.train(student, tmp_path / name, "cpu")
-        assert outcome(runs.train(student, tmp_path / name, "cpu")) == whole
+                runs.train_recipe(student, tmp_path / name, "cpu")
+        assert outcome(runs.train_recipe(student, tmp_path / name, "cpu")) == whole
         (folder,) = (tmp_path / name).iterdir()
         assert not (folder / "checkpoint.safetensors").exists()
 
@@ -188,22 +188,22 @@ def full_for(patch, name):
 
 @pytest.mark.parametrize("name", ["log.jsonl", "checkpoint.safetensors"])
 def test_a_full_disk_during_training_loses_nothing(name, student, tmp_path, monkeypatch):
-    whole = outcome(runs.train(student, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(student, tmp_path / "whole", "cpu"))
     root = tmp_path / "parts"
     with monkeypatch.context() as patch:
         patch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
         interrupt(patch, 6)
         with pytest.raises(Killed):
-            runs.train(student, root, "cpu")
+            runs.train_recipe(student, root, "cpu")
     (path,) = root.glob("*/checkpoint.safetensors")
     before = path.read_bytes()
     with monkeypatch.context() as patch:
         full_for(patch, name)
         with pytest.raises(NotSavedError, match=f"{name} cannot be written: No space left on device"):
-            runs.train(student, root, "cpu")
+            runs.train_recipe(student, root, "cpu")
     assert path.read_bytes() == before
     assert not list(path.parent.glob("*.partial"))
-    assert outcome(runs.train(student, root, "cpu")) == whole
+    assert outcome(runs.train_recipe(student, root, "cpu")) == whole
 
 
 def test_partial_files_of_a_killed_process_are_removed(student, tmp_path, monkeypatch):
@@ -211,11 +211,11 @@ def test_partial_files_of_a_killed_process_are_removed(student, tmp_path, monkey
     with monkeypatch.context() as patch:
         interrupt(patch, 3)
         with pytest.raises(Killed):
-            runs.train(replace(student, seed=1), tmp_path, "cpu")
+            runs.train_recipe(replace(student, seed=1), tmp_path, "cpu")
     (other,) = (folder for folder in tmp_path.iterdir() if folder != run.folder)
     left = other / ".checkpoint.safetensors.99.partial"
     left.write_bytes(b"half")
-    runs.train(replace(student, seed=1), tmp_path, "cpu")
+    runs.train_recipe(replace(student, seed=1), tmp_path, "cpu")
     assert not left.exists()
 
 
@@ -235,45 +235,45 @@ class StopAfter(Reporter):
 def test_ctrl_c_saves_and_the_run_goes_on(steps, batch_size, student, tmp_path):
     """Within an epoch, at its end, and in epochs of one step."""
     recipe = replace(student, batch_size=batch_size)
-    whole = outcome(runs.train(recipe, tmp_path / "whole", "cpu"))
+    whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     with pytest.raises(Stopped, match="the state is saved"):
-        runs.train(recipe, tmp_path / "parts", "cpu", StopAfter(steps))
-    assert outcome(runs.train(recipe, tmp_path / "parts", "cpu")) == whole
+        runs.train_recipe(recipe, tmp_path / "parts", "cpu", StopAfter(steps))
+    assert outcome(runs.train_recipe(recipe, tmp_path / "parts", "cpu")) == whole
 
 
 def test_ctrl_c_in_the_last_step_does_not_throw_the_run_away(student, tmp_path):
-    assert runs.train(student, tmp_path, "cpu", StopAfter(8)).finished
+    assert runs.train_recipe(student, tmp_path, "cpu", StopAfter(8)).finished
 
 
 def test_a_damaged_checkpoint_is_named(student, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
     interrupt(monkeypatch, 3)
     with pytest.raises(Killed):
-        runs.train(student, tmp_path, "cpu")
+        runs.train_recipe(student, tmp_path, "cpu")
     (path,) = tmp_path.glob("*/checkpoint.safetensors")
     whole = path.read_bytes()
     path.write_bytes(whole[:-7])
     with pytest.raises(InputError, match=r"checkpoint.safetensors is truncated, damaged .* delete its folder"):
-        runs.train(student, tmp_path, "cpu")
+        runs.train_recipe(student, tmp_path, "cpu")
     for state in ({"w": torch.ones(1)}, {"student": {"w": torch.ones(1)}}, [1, 2], None):
         state_files.save(path, state)
         with pytest.raises(InputError, match=r"checkpoint\.safetensors does not fit its recipe"):
-            runs.train(student, tmp_path, "cpu")
+            runs.train_recipe(student, tmp_path, "cpu")
 
 
 def test_a_teacher_that_has_changed_is_noticed(taught, tmp_path, monkeypatch):
     """Someone has trained the teacher again, elsewhere, with other weights, while the student's run was interrupted."""
     recipe = taught(KDSNNResponse())
-    teacher = runs.train(recipe.teacher.recipe, tmp_path, "cpu")
+    teacher = runs.train_recipe(recipe.teacher.recipe, tmp_path, "cpu")
     with monkeypatch.context() as patch:
         patch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
         interrupt(patch, 3)
         with pytest.raises(Killed):
-            runs.train(recipe, tmp_path, "cpu")
+            runs.train_recipe(recipe, tmp_path, "cpu")
     weights = state_files.load(teacher.folder / "weights.safetensors")
     state_files.save(teacher.folder / "weights.safetensors", weights | {"head.weight": weights["head.weight"] + 1})
     with pytest.raises(InputError, match="other weights than when this run began"):
-        runs.train(recipe, tmp_path, "cpu")
+        runs.train_recipe(recipe, tmp_path, "cpu")
 
 
 RECIPES = """
@@ -395,7 +395,9 @@ def compare(recipe_file, variable):
     """Bring the interrupted run to its end here, and compare it with one that was never stopped."""
     recipe = recipe_files.load(f"{recipe_file}:{variable}")
     root = recipe_file.parent
-    assert outcome(runs.train(recipe, root / "parts", "cpu")) == outcome(runs.train(recipe, root / "whole", "cpu"))
+    assert outcome(runs.train_recipe(recipe, root / "parts", "cpu")) == outcome(
+        runs.train_recipe(recipe, root / "whole", "cpu")
+    )
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def _dispatch(words: list[str]) -> int:
     return COMMANDS[name](rest)
 
 
-def train(words: list[str]) -> int:
+def train_command(words: list[str]) -> int:
     """Train a recipe, or resume it; prints the run's folder last."""
     parser = _Parser(
         prog="spikedistill train",
@@ -114,15 +114,15 @@ def train(words: list[str]) -> int:
     from spikedistill.runs import train as runs
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
-    run = runs.train(recipe, known.runs, known.device, reporter())
+    run = runs.train_recipe(recipe, known.runs, known.device, reporter())
     _print_metrics(run.metrics)
     print(run.folder)
     return 0
 
 
-def evaluate(words: list[str]) -> int:
+def evaluate_command(words: list[str]) -> int:
     """Accuracy of a finished run at each time step, at any T."""
-    parser = _Parser(prog="spikedistill evaluate", description=evaluate.__doc__, allow_abbrev=False)
+    parser = _Parser(prog="spikedistill evaluate", description=evaluate_command.__doc__, allow_abbrev=False)
     parser.add_argument("run", help="a run's folder, as `spikedistill train` prints it")
     parser.add_argument("--steps", type=int, help="T; the recipe's own by default")
     parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
@@ -133,7 +133,7 @@ def evaluate(words: list[str]) -> int:
     given = parser.parse(words)
 
     from spikedistill.runs import train as runs
-    from spikedistill.runs.evaluate import evaluate as evaluate_run
+    from spikedistill.runs.evaluate import evaluate_run
 
     _import(given.files)
     run = runs.open_run(Path(given.run))
@@ -145,9 +145,9 @@ def evaluate(words: list[str]) -> int:
     return 0
 
 
-def list_(words: list[str]) -> int:
+def list_command(words: list[str]) -> int:
     """Recipes, methods, models with parameters and MACs, neurons, data sets."""
-    parser = _Parser(prog="spikedistill list", description=list_.__doc__, allow_abbrev=False)
+    parser = _Parser(prog="spikedistill list", description=list_command.__doc__, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse(words)
 
@@ -161,9 +161,9 @@ def list_(words: list[str]) -> int:
     return 0
 
 
-def cite(words: list[str]) -> int:
+def cite_command(words: list[str]) -> int:
     """BibTeX of a recipe or a method."""
-    parser = _Parser(prog="spikedistill cite", description=cite.__doc__, allow_abbrev=False)
+    parser = _Parser(prog="spikedistill cite", description=cite_command.__doc__, allow_abbrev=False)
     parser.add_argument("name", help="a recipe or a method, as `spikedistill list` names them")
     given = parser.parse(words)
 
@@ -198,4 +198,9 @@ def _print_metrics(metrics: dict[str, object]) -> None:
         print(f"{name.replace('_', ' '):25} {shown}")
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "list": list_, "cite": cite}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train_command,
+    "evaluate": evaluate_command,
+    "list": list_command,
+    "cite": cite_command,
+}

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from spikedistill.data.colour import luma
-from spikedistill.data.sample import nearest_pixels
+from spikedistill.data.resampling import nearest_pixels
 
 Images = UInt8[Tensor, "B C H W"]
 Magnitude = Float[Tensor, " B"]

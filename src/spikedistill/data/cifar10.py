@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from spikedistill.data import unpickle
 from spikedistill.data.colour import luma
-from spikedistill.data.content import checked
 from spikedistill.data.dataset import Dataset, Split
-from spikedistill.data.files import again, data_root, download, ensure
+from spikedistill.data.files import data_root, download, ensure, what_to_replace
+from spikedistill.data.published import check_published
 from spikedistill.errors import InputError, nearest
 
 Channels = Literal["rgb", "grey"]
@@ -91,8 +91,8 @@ class CIFAR10(Dataset):
         batches = [read_batch(folder / name) for name in names]
         images = torch.from_numpy(np.concatenate([images for images, _ in batches]))
         labels = torch.from_numpy(np.concatenate([labels for _, labels in batches]))
-        wrong = again(folder / (names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"), folder)
-        split = checked(images, labels, (3, 32, 32), counts, wrong)
+        wrong = what_to_replace(folder / (names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"), folder)
+        split = check_published(images, labels, (3, 32, 32), counts, wrong)
         if self.channels == "rgb":
             return split
         return Split(torch.cat([luma(part) for part in split.images.split(1000)]), split.labels)
@@ -104,7 +104,7 @@ def read_batch(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     Raises:
         InputError: the file cannot be read, is damaged, or holds something else.
     """
-    wrong = again(path, path.parent)
+    wrong = what_to_replace(path, path.parent)
     try:
         content = unpickle.loads(path.read_bytes())
     except unpickle.RefusedError as error:

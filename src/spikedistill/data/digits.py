@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from spikedistill.data.content import checked
 from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.published import check_published
 from spikedistill.data.subset import proportional, rest
 
 
@@ -50,5 +50,7 @@ class Digits(Dataset):
         test = proportional(labels, sum(self.test_counts))
         parts = ((rest(test, len(labels)), self.train_counts), (test, self.test_counts))
         source = "Comes with scikit-learn: install it anew."
-        train_split, test_split = (checked(images[i], labels[i], self.shape, counts, source) for i, counts in parts)
+        train_split, test_split = (
+            check_published(images[i], labels[i], self.shape, counts, source) for i, counts in parts
+        )
         return train_split, test_split

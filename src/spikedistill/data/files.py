@@ -85,7 +85,7 @@ def download(url: str, target: Path, md5: str) -> None:
         )
 
 
-def again(path: Path, folder: Path) -> str:
+def what_to_replace(path: Path, folder: Path) -> str:
     """What to do about a file that is wrong; ends a message."""
     return f"{path} is not the published file: replace it, or delete {folder} so that all of it is downloaded again."
 

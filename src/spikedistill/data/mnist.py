@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikedistill.data.content import checked
 from spikedistill.data.dataset import Dataset, Split
-from spikedistill.data.files import again, data_root, download, ensure
+from spikedistill.data.files import data_root, download, ensure, what_to_replace
+from spikedistill.data.published import check_published
 from spikedistill.errors import InputError
 
 
@@ -63,7 +63,7 @@ class IdxDataset(Dataset):
         images = read_idx(_find(folder, image_file), (number, *self.shape[1:]))
         labels_path = _find(folder, label_file)
         labels = read_idx(labels_path, (number,))
-        return checked(images, labels, self.shape, counts, again(labels_path, folder))
+        return check_published(images, labels, self.shape, counts, what_to_replace(labels_path, folder))
 
 
 @dataclass(frozen=True)
@@ -137,15 +137,15 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Tensor:
             # Not one byte more than is needed, whatever a damaged file unpacks to.
             values = bytearray(file.read(number + 1)) if found == header else bytearray()
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"Unreadable: {error}. {again(path, path.parent)}") from error
+        raise InputError(f"Unreadable: {error}. {what_to_replace(path, path.parent)}") from error
     if found != header:
         raise InputError(
             f"The header is {found.hex(' ', 4)}; {header.hex(' ', 4)} is that of unsigned bytes of shape {shape}. "
-            f"{again(path, path.parent)}"
+            f"{what_to_replace(path, path.parent)}"
         )
     if len(values) != number:
         amount = "more" if len(values) > number else f"{len(values)}"
-        raise InputError(f"{amount} values after the header; expected {number}. {again(path, path.parent)}")
+        raise InputError(f"{amount} values after the header; expected {number}. {what_to_replace(path, path.parent)}")
     return torch.frombuffer(values, dtype=torch.uint8).reshape(shape)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from spikedistill.data.augment import normalise
 from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.normalise import normalise
 from spikedistill.kernels import FrozenWeights
-from spikedistill.machine.device import autocast
+from spikedistill.machine.device import Precision, autocast
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Accuracy:
 
 @torch.no_grad()
 def accuracy(
-    network: nn.Module, split: Split, data: Dataset, steps: int, bf16: bool = False, batch_size: int = 500
+    network: nn.Module, split: Split, data: Dataset, steps: int, precision: Precision = "fp32", batch_size: int = 500
 ) -> Accuracy:
     """Evaluate a network on a split, in eval mode; the network is left in the mode it was in.
 
@@ -37,7 +37,7 @@ def accuracy(
         split: On the network's device.
         data: Whose mean and deviation the network was trained with.
         steps: T, whatever the network was trained with.
-        bf16: Autocast to bfloat16.
+        precision: Of convolutions and linear layers, `fp32` or `bf16`.
         batch_size: Images at a time.
     """
     was_training = network.training
@@ -47,7 +47,7 @@ def accuracy(
     with FrozenWeights():
         for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
             x = normalise(images, data.mean, data.std)
-            with autocast(x.device, bf16):
+            with autocast(x.device, precision):
                 logits = network(x, steps).float()
             alone = alone + (logits.argmax(-1) == labels).sum(1)
             together = together + (logits.cumsum(0).argmax(-1) == labels).sum(1)

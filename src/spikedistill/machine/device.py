@@ -8,6 +8,8 @@ from torch import nn
 from spikedistill.errors import InputError
 
 Module = TypeVar("Module", bound=nn.Module)
+Precision = Literal["auto", "fp32", "bf16"]
+"""What convolutions and linear layers compute in; `auto` until `resolve_precision` has decided."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -26,7 +28,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: torch.device) -> Literal["fp32", "bf16"]:
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
     """Return `fp32` or `bf16`; `auto` is bf16 where the device has instructions for it."""
     if precision != "auto":
         return precision
@@ -35,9 +37,15 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: torch.
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
 
 
-def autocast(device: torch.device, bf16: bool) -> torch.autocast:
-    """Return a context in which convolutions and linear layers run in bfloat16, if asked for."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return a context in which convolutions and linear layers run in bfloat16, for `bf16`.
+
+    Raises:
+        ValueError: the precision is still `auto`.
+    """
+    if precision == "auto":
+        raise ValueError("Precision auto is decided by resolve_precision before anything is computed.")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def channels_last(module: Module, device: torch.device) -> Module:

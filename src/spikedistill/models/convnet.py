@@ -24,16 +24,16 @@ class ConvNetwork(Network):
         super().__init__()
         in_channels, height, width = shape
         self.convs = nn.ModuleList(
-            Conv2d(a, b, 3, after=neuron if k else None, padding=1)
+            Conv2d(a, b, 3, reads=neuron if k else None, padding=1)
             for k, (a, b) in enumerate(pairwise((in_channels, *channels)))
         )
         self.conv_acts = nn.ModuleList(NormAct(c, neuron) for c in channels)
         self.pool = MaxPool2d(2)
         shrink = 2 ** len(channels)
         features = channels[-1] * (height // shrink) * (width // shrink)
-        self.synapses = nn.ModuleList(Linear(a, b, bias=False, after=neuron) for a, b in pairwise((features, *hidden)))
+        self.synapses = nn.ModuleList(Linear(a, b, bias=False, reads=neuron) for a, b in pairwise((features, *hidden)))
         self.acts = nn.ModuleList(NormAct(width, neuron) for width in hidden)
-        self.head = Linear((features, *hidden)[-1], classes, bias=False, after=neuron)
+        self.head = Linear((features, *hidden)[-1], classes, bias=False, reads=neuron)
         self.stages = tuple(f"conv_acts.{k}" for k in range(len(channels)))
 
     def logits(self, frames: Tensor, steps: int | None) -> Tensor:

@@ -12,12 +12,12 @@ from spikedistill.neurons import Neuron, Norm, averages
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear` on [T, B, C]; `after` are the neurons that it reads, None for anything else."""
+    """`torch.nn.Linear` on [T, B, C]; `reads` are the neurons that feed it, None for anything else."""
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, after: Neuron | None = None) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, reads: Neuron | None = None) -> None:
         super().__init__(in_features, out_features, bias)
-        self.reads_bits = after is not None and after.binary
-        self.reads_rates = averages(after)
+        self.reads_bits = reads is not None and reads.binary
+        self.reads_rates = averages(reads)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, out_features]."""
@@ -29,17 +29,17 @@ class Linear(nn.Linear):
 class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` on [T, B, C, H, W]; no bias (a norm follows), weights ~ N(0, 2 / (k * k * C_out)).
 
-    Kaiming's initialisation for ReLU by fan-out (He et al., ICCV 2015), as in the public ResNet and WRN code. `after`
-    are the neurons that it reads, None for anything else.
+    Kaiming's initialisation for ReLU by fan-out (He et al., ICCV 2015), as in the public ResNet and WRN code. `reads`
+    are the neurons that feed it, None for anything else.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, after: Neuron | None = None, **options: Any
+        self, in_channels: int, out_channels: int, kernel_size: int, *, reads: Neuron | None = None, **options: Any
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, bias=False, **options)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
-        self.reads_bits = after is not None and after.binary
-        self.reads_rates = averages(after)
+        self.reads_bits = reads is not None and reads.binary
+        self.reads_rates = averages(reads)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, out_channels, ...]."""
@@ -53,8 +53,8 @@ class Conv2d(nn.Conv2d):
 class ConvNorm(nn.Sequential):
     """A convolution and its norm, with no neurons of their own after them; evaluation folds one into the other."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, after: Neuron, **options: Any) -> None:
-        super().__init__(Conv2d(in_channels, out_channels, kernel_size, after, **options), Norm(out_channels))
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, reads: Neuron, **options: Any) -> None:
+        super().__init__(Conv2d(in_channels, out_channels, kernel_size, reads=reads, **options), Norm(out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised currents [T, B, out_channels, ...]."""

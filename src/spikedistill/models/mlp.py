@@ -25,7 +25,7 @@ class MLPNetwork(Network):
         normed = layers if readout == "neuron" else layers - 1
         self.synapses = nn.ModuleList(
             # A bias before a norm would be lost in it.
-            Linear(widths[k], widths[k + 1], bias=k >= normed, after=neuron if k else None)
+            Linear(widths[k], widths[k + 1], bias=k >= normed, reads=neuron if k else None)
             for k in range(layers)
         )
         self.acts = nn.ModuleList(NormAct(widths[k + 1], neuron) for k in range(normed))

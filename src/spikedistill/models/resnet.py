@@ -17,13 +17,13 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
         super().__init__()
-        self.conv1 = Conv2d(in_channels, channels, 3, neuron, stride=stride, padding=1)
+        self.conv1 = Conv2d(in_channels, channels, 3, reads=neuron, stride=stride, padding=1)
         self.act1 = NormAct(channels, neuron)
-        self.conv2 = Conv2d(channels, channels, 3, neuron, padding=1)
+        self.conv2 = Conv2d(channels, channels, 3, reads=neuron, padding=1)
         self.act2 = NormAct(channels, neuron)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
-            self.shortcut = ConvNorm(in_channels, channels, 1, neuron, stride=stride)
+            self.shortcut = ConvNorm(in_channels, channels, 1, reads=neuron, stride=stride)
         self.adds_spikes = neuron.binary and isinstance(self.shortcut, nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:

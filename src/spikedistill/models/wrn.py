@@ -19,12 +19,12 @@ class PreActBlock(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
         super().__init__()
         self.act1 = NormAct(in_channels, neuron)
-        self.conv1 = Conv2d(in_channels, channels, 3, neuron, stride=stride, padding=1)
+        self.conv1 = Conv2d(in_channels, channels, 3, reads=neuron, stride=stride, padding=1)
         self.act2 = NormAct(channels, neuron)
-        self.conv2 = Conv2d(channels, channels, 3, neuron, padding=1)
+        self.conv2 = Conv2d(channels, channels, 3, reads=neuron, padding=1)
         self.shortcut = None
         if stride != 1 or in_channels != channels:
-            self.shortcut = Conv2d(in_channels, channels, 1, neuron, stride=stride)
+            self.shortcut = Conv2d(in_channels, channels, 1, reads=neuron, stride=stride)
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """Outputs [T, B, channels, H / stride, W / stride]; `steps` where x is static and to be held."""

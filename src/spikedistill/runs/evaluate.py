@@ -12,7 +12,7 @@ from spikedistill.runs.train import Run
 SPLITS = ("test", "validation", "train")
 
 
-def evaluate(
+def evaluate_run(
     run: Run, steps: int | None = None, split: str = "test", root: str | None = None, device: str = "auto"
 ) -> dict[str, Any]:
     """Return accuracies by time step of a run's network, as metrics.json names them.
@@ -40,7 +40,7 @@ def evaluate(
     if part is None:
         raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
     moved = replace(part, images=part.images.to(place), labels=part.labels.to(place))
-    result = accuracy(network, moved, data, steps or recipe.steps, recipe.precision == "bf16")
+    result = accuracy(network, moved, data, steps or recipe.steps, recipe.precision)
     return {
         "accuracy": result.final,
         "accuracy_by_step": result.by_step,

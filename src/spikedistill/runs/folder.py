@@ -122,7 +122,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def alone(run: Run, report: Reporter) -> Iterator[None]:
+def locked(run: Run, report: Reporter) -> Iterator[None]:
     """One process at a time in a run's folder; the others wait."""
     lock = FileLock(run.folder / ".lock")
     try:

@@ -1,6 +1,7 @@
 """Train a recipe in its run folder: the finished run that is there, the interrupted one resumed, or a new one."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,21 @@ from spikedistill.machine.state_files import write_atomically
 from spikedistill.methods.method import Method, Signals
 from spikedistill.models.taps import attach
 from spikedistill.neurons import averages
-from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
-from spikedistill.runs.folder import Run, alone, begin, open_run, write_json
+from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher, everywhere
+from spikedistill.runs.folder import Run, begin, locked, open_run, write_json
 from spikedistill.runs.provenance import versions
-from spikedistill.teachers.load import LoadedTeacher, check_answers, freeze, import_module_teacher, pin
+from spikedistill.teachers.load import LoadedTeacher, check_answers, compare_digests, freeze, import_module_teacher
 from spikedistill.teachers.stored import open_cache
 from spikedistill.training import loop
 from spikedistill.training.state import TrainingState
 from spikedistill.values.plain import from_json, to_json
 
-__all__ = ["Run", "open_run", "train"]
+__all__ = ["Run", "open_run", "train_recipe"]
 
 
-def train(recipe: Recipe, root: Path | str = "runs", device: str = "auto", report: Reporter | None = None) -> Run:
+def train_recipe(
+    recipe: Recipe, root: Path | str = "runs", device: str = "auto", report: Reporter | None = None
+) -> Run:
     """Return the finished run of a recipe: the one that is there, the interrupted one resumed, or a new one.
 
     A teacher that is a recipe is trained first if it has not been. The process keeps memory that is freed from then on
@@ -57,7 +60,7 @@ def train(recipe: Recipe, root: Path | str = "runs", device: str = "auto", repor
     if run.finished:
         report.say(f"{run.folder} has run already.")
     else:
-        with alone(run, report):
+        with locked(run, report):
             if not run.finished:
                 _finish(run, teacher, place, report)
     return run
@@ -139,11 +142,11 @@ def resolve(recipe: Recipe, device: torch.device) -> tuple[Recipe, LoadedTeacher
         return replace(recipe, teacher=replace(asked, recipe=resolve(check(asked.recipe), device)[0])), None
     if isinstance(asked, FromModule):
         teacher = import_module_teacher(asked, taps, recipe.data, device)
-        named = pin(asked.weights_digest, teacher.weights_digest, f"The teacher {asked.target}")
+        named = compare_digests(asked.weights_digest, teacher.weights_digest, f"The teacher {asked.target}")
         return replace(recipe, teacher=replace(asked, weights_digest=named)), teacher
     if isinstance(asked, FromRun):
         teacher = teacher_of_run(open_run(Path(asked.folder)), taps, device)
-        named = pin(asked.weights_digest, teacher.weights_digest, f"The teacher in {asked.folder}")
+        named = compare_digests(asked.weights_digest, teacher.weights_digest, f"The teacher in {asked.folder}")
         return replace(recipe, teacher=replace(asked, weights_digest=named)), teacher
     return recipe, None
 
@@ -161,11 +164,11 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
     splits = _to(recipe.data.load(), device)
     check_student(recipe, splits)
     if isinstance(recipe.teacher, FromRecipe):
-        theirs = with_root(recipe.teacher.recipe, recipe.data.root)
-        taught = train(theirs, run.folder.parent, str(device), report)
+        theirs = everywhere(recipe.teacher.recipe, with_root(recipe.data.root))
+        taught = train_recipe(theirs, run.folder.parent, str(device), report)
         teacher = teacher_of_run(taught, recipe.method.teacher_taps, device)
     if teacher is not None:
-        check_answers(teacher, splits.train, recipe.data.classes, recipe.precision == "bf16")
+        check_answers(teacher, splits.train, recipe.data.classes, recipe.precision)
     cache = open_cache(recipe, splits.train, teacher) if teacher is not None else None
 
     def write_log(state: TrainingState) -> None:
@@ -173,16 +176,16 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
     task = loop.Task(recipe, splits, teacher, device, run.folder, write_log, cache)
-    state = loop.train(task, report)
-    result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.bf16)
+    state = loop.train_network(task, report)
+    result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
     state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
     write_json(run.folder / "metrics.json", numbers(recipe, state, result, splits))
     task.checkpoint.unlink()
 
 
-def with_root(recipe: Recipe, root: str) -> Recipe:
-    """Return the recipe with its data below `root`, where it names no folder of its own; it is the same run."""
-    return recipe if recipe.data.root else replace(recipe, data=replace(recipe.data, root=root))
+def with_root(root: str) -> Callable[[Recipe], Recipe]:
+    """A change of recipes: data below `root`, where a recipe names no folder of its own; it is the same run."""
+    return lambda recipe: recipe if recipe.data.root else replace(recipe, data=replace(recipe.data, root=root))
 
 
 def check_student(recipe: Recipe, splits: Splits) -> None:

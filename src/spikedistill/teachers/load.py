@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikedistill.data.augment import normalise
 from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError, nearest
 from spikedistill.kernels import FrozenWeights
-from spikedistill.machine.device import autocast, channels_last
+from spikedistill.machine.device import Precision, autocast, channels_last
 from spikedistill.machine.state_files import tensors_digest
 from spikedistill.methods.method import Signals
 from spikedistill.models.taps import attach
@@ -39,11 +39,11 @@ class LoadedTeacher:
     """Whether its forward takes (images, steps), as this library's networks do, or images alone."""
     taps: dict[str, Tensor]
     """Activations of the last pass, by name."""
-    constant: FrozenWeights = field(default_factory=FrozenWeights)
+    frozen_weights: FrozenWeights = field(default_factory=FrozenWeights)
     """Its weights as a pass wants them."""
 
     @torch.no_grad()
-    def signals(self, images: Tensor, bf16: bool) -> Signals:
+    def signals(self, images: Tensor, precision: Precision) -> Signals:
         """Return what the teacher says of augmented uint8 images [B, C, H, W].
 
         Logits are rounded to float16, as they would be if they were stored, so that a run is the same with stored
@@ -51,7 +51,7 @@ class LoadedTeacher:
         whose numbers from 2^-17 to 65504 float16 has all); in fp32 it moves a logit by at most 1 part in 2048.
         """
         x = normalise(images, self.mean, self.std)
-        with autocast(x.device, bf16), self.constant:
+        with autocast(x.device, precision), self.frozen_weights:
             logits = self.network(x, self.steps) if self.takes_steps else self.network(x)
         if not isinstance(logits, Tensor) or logits.dim() not in (2, 3) or logits.shape[-2] != len(images):
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -117,7 +117,7 @@ def _make(target: str) -> Any:
         ) from error
 
 
-def check_answers(teacher: LoadedTeacher, split: Split, classes: int, bf16: bool) -> None:
+def check_answers(teacher: LoadedTeacher, split: Split, classes: int, precision: Precision) -> None:
     """Ask the teacher about two images.
 
     Raises:
@@ -130,7 +130,7 @@ def check_answers(teacher: LoadedTeacher, split: Split, classes: int, bf16: bool
             f"these have {shape[0]}."
         )
     try:
-        logits = teacher.signals(split.images[:2], bf16).logits
+        logits = teacher.signals(split.images[:2], precision).logits
     except InputError:
         raise
     except Exception as error:  # whatever a user's own module raises
@@ -149,7 +149,7 @@ def check_answers(teacher: LoadedTeacher, split: Split, classes: int, bf16: bool
         )
 
 
-def pin(recorded: str, weights_digest: str, what: str) -> str:
+def compare_digests(recorded: str, weights_digest: str, what: str) -> str:
     """Return the digest to record for a teacher.
 
     Raises:

@@ -40,6 +40,7 @@ from torch import Tensor
 from spikedistill.data.batches import Batch, Batches
 from spikedistill.data.dataset import Split
 from spikedistill.errors import InputError, Stopped
+from spikedistill.machine.device import Precision
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import remove_partial_files, tensors_digest, write_atomically
 from spikedistill.methods.method import Signals
@@ -50,7 +51,7 @@ from spikedistill.values.plain import digest, to_json
 FORMAT = 1
 """Version of the files; part of the key."""
 BATCHES_TO_VERIFY = 4
-TOLERANCE = {False: 2.0**-6, True: 2.0**-4}
+TOLERANCE = {"fp32": 2.0**-6, "bf16": 2.0**-4}
 """Largest relative distance (Euclidean, over a batch) between stored and new logits, for fp32 and for bf16. On the
 machine that wrote them it is 0; this leaves room for another one's kernels. A changed byte is found by the file's
 digest, other weights by the key: this is for a teacher whose code has changed."""
@@ -79,8 +80,8 @@ class TeacherCache:
     batches: Batches
     """Of the student's training."""
     teacher: LoadedTeacher
-    bf16: bool
-    """Whether the teacher runs in bfloat16."""
+    precision: Precision
+    """That the teacher runs in."""
     views: int
     """Views that the run needs."""
 
@@ -103,7 +104,7 @@ class TeacherCache:
             NotSavedError: the disk is full, say.
         """
         if not self.path(view).is_file():
-            with self._alone(stopping, report):
+            with self._locked(stopping, report):
                 if not self.path(view).is_file():
                     self._write(view, self._ask(view, stopping))
         if all(self.path(other).is_file() for other in range(self.views)):
@@ -125,17 +126,17 @@ class TeacherCache:
             batch = next(self.batches.epoch(view, chance.randrange(len(self.batches))))
             now = self._answers(batch).float()
             away = distance(now, stored[batch.index.cpu()].to(now.device).float())
-            if not away <= TOLERANCE[self.bf16]:
+            if not away <= TOLERANCE[self.precision]:
                 raise InputError(
                     f"{self.path(view)} is not what this teacher says: its logits are {away:.2g} (relative) from "
-                    f"the stored ones, {TOLERANCE[self.bf16]:.2g} are allowed. If the teacher's code has changed, "
+                    f"the stored ones, {TOLERANCE[self.precision]:.2g} are allowed. If the teacher's code has changed, "
                     f"delete {self.folder}."
                 )
 
     def _answers(self, batch: Batch) -> Float[Tensor, "B T K"]:
         """Ask the teacher; float16."""
         self.teacher.network.to(batch.images.device)
-        return self.teacher.signals(batch.images, self.bf16).logits.transpose(0, 1).half()
+        return self.teacher.signals(batch.images, self.precision).logits.transpose(0, 1).half()
 
     def _ask(self, view: int, stopping: threading.Event) -> Float[Tensor, "N T K"]:
         """Ask the teacher about all images."""
@@ -184,7 +185,7 @@ class TeacherCache:
         return InputError(f"{self.path(view)} {why}. Delete it to have the teacher asked again.")
 
     @contextlib.contextmanager
-    def _alone(self, stopping: threading.Event, report: Reporter) -> Iterator[None]:
+    def _locked(self, stopping: threading.Event, report: Reporter) -> Iterator[None]:
         """One process at a time fills views; the others wait."""
         lock = FileLock(self.folder / ".lock")
         waiting = False
@@ -222,7 +223,7 @@ def open_cache(recipe: Recipe, split: Split, teacher: LoadedTeacher) -> TeacherC
         ) from error
     batches = Batches(split, recipe.data, recipe.batch_size, recipe.seed)
     views = min(recipe.teacher.views or recipe.epochs, recipe.epochs)
-    cache = TeacherCache(folder, what, batches, teacher, recipe.precision == "bf16", views)
+    cache = TeacherCache(folder, what, batches, teacher, recipe.precision, views)
     cache.verify()
     return cache
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikedistill.data.augment import normalise
 from spikedistill.data.batches import Batch, Batches
 from spikedistill.data.dataset import Split, Splits
+from spikedistill.data.normalise import normalise
 from spikedistill.errors import DivergedError, InputError, Stopped
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine import state_files
@@ -22,7 +22,7 @@ from spikedistill.machine.progress import Reporter
 from spikedistill.methods.method import Losses, Signals
 from spikedistill.models.taps import attach
 from spikedistill.recipe import Recipe
-from spikedistill.teachers.load import LoadedTeacher, pin
+from spikedistill.teachers.load import LoadedTeacher, compare_digests
 from spikedistill.teachers.stored import StoredView, TeacherCache
 from spikedistill.training.state import TrainingState, moving_average
 
@@ -53,13 +53,8 @@ class Task:
         """Where the state is saved."""
         return self.folder / "checkpoint.safetensors"
 
-    @property
-    def bf16(self) -> bool:
-        """Whether convolutions and linear layers run in bfloat16."""
-        return self.recipe.precision == "bf16"
 
-
-def train(task: Task, report: Reporter) -> TrainingState:
+def train_network(task: Task, report: Reporter) -> TrainingState:
     """Train, or go on from the checkpoint that is there, to the recipe's last epoch.
 
     Raises:
@@ -108,10 +103,10 @@ def save(task: Task, state: TrainingState) -> None:
 
 
 def resume(task: Task, state: TrainingState) -> None:
-    """Bring back the state of the checkpoint. Raises InputError; see `train`."""
+    """Bring back the state of the checkpoint. Raises InputError; see `train_network`."""
     saved = state_files.load(task.checkpoint)
     if task.teacher:
-        pin(saved.get("teacher", ""), task.teacher.weights_digest, f"The teacher of {task.folder}")
+        compare_digests(saved.get("teacher", ""), task.teacher.weights_digest, f"The teacher of {task.folder}")
     try:
         state.restore(saved)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -127,7 +122,7 @@ def example_signals(task: Task, student: nn.Module, taps: dict[str, Tensor]) -> 
     student.eval()
     logits = student(normalise(images, task.recipe.data.mean, task.recipe.data.std), task.recipe.steps)
     student.train()
-    return Signals(logits, dict(taps)), task.teacher.signals(images, task.bf16) if task.teacher else None
+    return Signals(logits, dict(taps)), task.teacher.signals(images, task.recipe.precision) if task.teacher else None
 
 
 def train_epoch(
@@ -138,7 +133,7 @@ def train_epoch(
     report: Reporter,
     stopping: threading.Event,
 ) -> None:
-    """Do the rest of the current epoch's steps. Raises Stopped and DivergedError; see `train`."""
+    """Do the rest of the current epoch's steps. Raises Stopped and DivergedError; see `train_network`."""
     state.student.train()
     if state.step == 0:
         torch.manual_seed(task.recipe.seed * 1_000_003 + state.epoch)
@@ -175,7 +170,7 @@ def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch:
     recipe = task.recipe
     teacher = ask(task, batch)
     x = normalise(batch.images, recipe.data.mean, recipe.data.std)
-    with autocast(task.device, task.bf16):
+    with autocast(task.device, task.recipe.precision):
         logits = state.student(x, recipe.steps).float()
     losses: Losses = state.method(Signals(logits, taps), teacher, batch.labels)
     state.optimizer.zero_grad(set_to_none=True)
@@ -197,7 +192,7 @@ def ask(task: Task, batch: Batch) -> Signals | None:
     """Return what the teacher says of a batch, or has said."""
     if task.stored is not None:
         return task.stored.signals(batch.index)
-    return task.teacher.signals(batch.images, task.bf16) if task.teacher else None
+    return task.teacher.signals(batch.images, task.recipe.precision) if task.teacher else None
 
 
 def set_rate(recipe: Recipe, state: TrainingState, steps_per_epoch: int) -> None:
@@ -252,7 +247,7 @@ def finish_epoch(task: Task, state: TrainingState, images: int) -> None:
     rate = state.optimizer.param_groups[0]["lr"]
 
     def evaluate(split: Split) -> float:
-        return accuracy(state.evaluated, split, recipe.data, recipe.steps, task.bf16).final
+        return accuracy(state.evaluated, split, recipe.data, recipe.steps, task.recipe.precision).final
 
     record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "train_accuracy": right}
     if splits.validation is not None:

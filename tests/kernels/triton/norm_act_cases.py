@@ -222,7 +222,7 @@ def test_the_dispatcher_calls_them(device, monkeypatch):
 def test_neurons_without_a_norm(device, neuron, x_steps):
     case = layer(device, neuron, x_steps=x_steps)
 
-    def alone(function):
+    def locked(function):
         def call(x, norm, act, residual, steps):
             return function(x, act, steps) + 0.0 * (norm.weight.sum() + norm.bias.sum())
 

@@ -7,7 +7,9 @@ from spikedistill.data.dataset import Split
 from spikedistill.errors import InputError
 
 
-def checked(images: Tensor, labels: Tensor, shape: tuple[int, int, int], counts: tuple[int, ...], place: str) -> Split:
+def check_published(
+    images: Tensor, labels: Tensor, shape: tuple[int, int, int], counts: tuple[int, ...], place: str
+) -> Split:
     """The split, once it has the published content.
 
     Args:

@@ -1,0 +1,26 @@
+"""From uint8 images to what a network reads."""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+
+def normalise(
+    images: UInt8[Tensor, "B C H W"],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "B C H W"]:
+    """(images / 255 - mean) / std, computed in float32, in the memory format channels_last.
+
+    Args:
+        images: Any.
+        mean: Per channel, of images in [0, 1].
+        std: Likewise.
+        dtype: Of the result.
+    """
+    scale = torch.tensor([1 / (255 * s) for s in std])
+    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
+    scale, shift = (v.view(-1, 1, 1).to(images.device, non_blocking=True) for v in (scale, shift))
+    x = images.to(torch.float32, memory_format=torch.channels_last)
+    return (x * scale + shift).to(dtype)
