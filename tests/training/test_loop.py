@@ -20,6 +20,7 @@ from spikedistill.methods.divergences import cross_entropy
 from spikedistill.neurons import IF
 from spikedistill.optim import SGD, Constant, Cosine
 from spikedistill.runs import train as runs
+from spikedistill.runs.evaluate import evaluate_run
 from spikedistill.training import loop
 
 CPU = torch.device("cpu")
