@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from spikedistill.runs.folder import Run, open_run
     from spikedistill.runs.train import train_recipe as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe", "open_run", "train"]
 
 _PLACES = {"load_recipe": ("recipes._files", "load"), "train": ("runs.train", "train_recipe")} | {
