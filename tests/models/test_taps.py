@@ -1,5 +1,7 @@
 """Activations by name."""
 
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -26,28 +28,72 @@ class Nested(nn.Module):
 def test_dotted_paths_in_the_order_asked_for():
     network, x = Nested(), torch.randn(2, 3)
     taps = attach(network, ("blocks.1", "blocks.0"))
-    assert taps == {}
-    network(x)
+    with taps.recording():
+        network(x)
+    taken = taps.take()
+    assert list(taken) == ["blocks.1", "blocks.0"]  # not that of execution
     first = network.blocks[0](x)
-    assert set(taps) == {"blocks.0", "blocks.1"}
-    torch.testing.assert_close(taps["blocks.1"], network.blocks[1](first))
+    torch.testing.assert_close(taken["blocks.1"], network.blocks[1](first))
 
 
 def test_each_pass_replaces_the_one_before_with_gradient():
     network = Nested()
     taps = attach(network, ("blocks.1",))
+    for size in (2, 7):
+        with taps.recording():
+            network(torch.randn(size, 3)).sum().backward()
+    (tap,) = taps.take().values()
+    assert tap.shape == (7, 5)
+    assert tap.requires_grad
+
+
+def test_nothing_is_recorded_or_held_outside_a_recording():
+    network = Nested()
+    taps = attach(network, ("blocks.1",))
+    with taps.recording():
+        network(torch.randn(2, 3))
+    output = weakref.ref(taps.take()["blocks.1"])
+    assert output() is None
     network(torch.randn(2, 3))
-    before = taps["blocks.1"]
-    network(torch.randn(7, 3)).sum().backward()
-    assert taps["blocks.1"].shape == (7, 5)
-    assert before.shape == (2, 5)
-    assert taps["blocks.1"].requires_grad
+    with pytest.raises(InputError, match="recorded nothing"):
+        taps.take()
+
+
+def test_a_pass_that_fails_leaves_nothing():
+    network = nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 4))
+    taps = attach(network, ("0",))
+    with pytest.raises(RuntimeError), taps.recording():
+        network(torch.randn(2, 3))
+    with pytest.raises(InputError, match="'0' recorded nothing"):
+        taps.take()
+
+
+def test_outputs_of_a_network_without_time_get_its_axis():
+    """A mean over the first axis is then the mean over time, and not over the batch."""
+    network, x = Nested(), torch.randn(2, 3)
+    taps = attach(network, ("blocks.1", "blocks.0"), time=False)
+    with taps.recording():
+        network(x)
+    assert [tap.shape for tap in taps.take().values()] == [(1, 2, 5), (1, 2, 4)]
+
+
+def test_a_module_that_the_pass_does_not_call_is_named():
+    network = Nested()
+    network.unused = nn.Linear(1, 1)
+    taps = attach(network, ("blocks.0", "unused"))
+    with taps.recording():
+        network(torch.randn(2, 3))
+    with pytest.raises(InputError, match="'unused' recorded nothing: the network's forward pass does not call it"):
+        taps.take()
 
 
 def test_nothing_asked_nothing_hooked():
     network = Nested()
-    assert attach(network, ()) == {}
+    taps = attach(network, ())
     assert not any(module._forward_hooks for module in network.modules())
+    with taps.recording():
+        network(torch.randn(2, 3))
+    assert taps.take() == {}
 
 
 @pytest.mark.parametrize("kind", models().values(), ids=lambda kind: kind.name)
@@ -56,10 +102,11 @@ def test_stages_of_every_model(kind, neuron):
     model, shape = kind.examples()[-1]
     network = model.build(shape, 10, neuron).eval()
     taps = attach(network, ("stages",))
-    with torch.no_grad():
+    with torch.no_grad(), taps.recording():
         network(torch.randn(2, *shape), 3)
-    assert list(taps) == list(network.stages) != []
-    for tap in taps.values():
+    taken = taps.take()
+    assert list(taken) == list(network.stages) != []
+    for tap in taken.values():
         assert tap.shape[:2] == (3 if neuron.spiking else 1, 2)
 
 
@@ -80,6 +127,6 @@ def test_a_module_without_stages_has_to_be_told_paths():
 
 def test_outputs_that_are_no_tensors_are_refused():
     network = Nested()
-    attach(network, ("lstm",))
-    with pytest.raises(InputError, match="'lstm' cannot be tapped: it returns tuple"):
+    taps = attach(network, ("lstm",))
+    with pytest.raises(InputError, match="'lstm' cannot be tapped: it returns tuple"), taps.recording():
         network(torch.randn(2, 3))

@@ -1,4 +1,13 @@
-"""Activations by name: forward hooks on modules that are named by their dotted paths."""
+"""Activations by name: forward hooks on modules that are named by their dotted paths.
+
+    taps = attach(network, ("stages", "stem_act.current"))
+    with taps.recording():
+        logits = network(images, steps)
+    activations = taps.take()
+
+Of a network of this library, `STAGE` is what fires there, `STAGE.current` what enters the neurons, `STAGE.norm` the
+norm's output, and "stages", "stages.current", "stages.norm" are those of all of its stages.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,46 +17,108 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError, nearest
 
 STAGES = "stages"
-"""Stands for all of a network's own `stages`."""
+"""Stands for all of a network's own `stages`; "stages.current" for the module `current` of each."""
 
 
-def attach(network: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
-    """Record the outputs of modules in every forward pass from now on.
+class Recording:
+    """While it is entered, the hooks record. What was recorded before, and what a failed pass leaves, is released."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.outputs: dict[str, Tensor] = {}
+
+    def __enter__(self) -> None:
+        self.on = True
+        self.outputs.clear()
+
+    def __exit__(self, error: object, *_: object) -> None:
+        self.on = False
+        if error is not None:
+            self.outputs.clear()
+
+
+class Tap:
+    """The forward hook of one module."""
+
+    def __init__(self, path: str, recording: Recording) -> None:
+        self.path = path
+        self.recording = recording
+
+    def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        """Keep the output while a recording is on. Raises InputError where it is no tensor."""
+        if not self.recording.on:
+            return
+        if not isinstance(output, Tensor):
+            raise InputError(
+                f"The module {self.path!r} cannot be tapped: it returns {type(output).__name__}, no tensor."
+            )
+        self.recording.outputs[self.path] = output
+
+
+class Taps:
+    """The outputs of some modules of a network, recorded in the passes that are made within `recording()`."""
+
+    def __init__(self, paths: tuple[str, ...], time: bool) -> None:
+        self.paths = paths
+        self.time = time
+        self._recording = Recording()
+
+    def recording(self) -> Recording:
+        """A context for one forward pass; outside it nothing is recorded, and nothing is held after `take`."""
+        return self._recording
+
+    def take(self) -> dict[str, Tensor]:
+        """Return the recorded outputs [T, B, ...] by dotted path, in the order asked for, and release them.
+
+        A module that is called more than once in a pass gives its last output.
+
+        Raises:
+            InputError: a module was not called.
+        """
+        outputs = self._recording.outputs
+        taken = {}
+        for path in self.paths:
+            if path not in outputs:
+                raise InputError(f"The tap {path!r} recorded nothing: the network's forward pass does not call it.")
+            taken[path] = outputs[path] if self.time else outputs[path].unsqueeze(0)
+        outputs.clear()
+        return taken
+
+    def tap(self, path: str) -> Tap:
+        """Return a hook for the module of that path."""
+        return Tap(path, self._recording)
+
+
+def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Taps:
+    """Return taps on a network, from which the outputs of modules can be recorded.
 
     Args:
         network: Any module; "stages" needs one with an attribute `stages`, a tuple of dotted paths.
-        names: Dotted paths of modules, or "stages" for all of the network's own.
-
-    Returns:
-        The outputs of the last forward pass by dotted path, in the order asked for.
+        names: Dotted paths of modules, "stages" for all of the network's own, or "stages.x" for the module x of each.
+        time: Whether the modules' outputs are [T, B, ...], as in this library's networks. Outputs [B, ...] of a
+            network without time get a first axis of length 1.
 
     Raises:
         InputError: there is no module of that name, or (in a pass) it returns something else than a tensor.
     """
     modules = dict(network.named_modules())
-    recorded: dict[str, Tensor] = {}
-    for path in (path for name in names for path in _paths(network, name)):
+    paths = tuple(dict.fromkeys(path for name in names for path in _paths(network, name, modules)))
+    taps = Taps(paths, time)
+    for path in paths:
         if path not in modules:
             raise InputError(f"{type(network).__name__} has no module {path!r} to tap.{nearest(path, modules)}")
-
-        def record(_module: nn.Module, _inputs: Any, output: Any, path: str = path) -> None:
-            if not isinstance(output, Tensor):
-                raise InputError(
-                    f"The module {path!r} cannot be tapped: it returns {type(output).__name__}, no tensor."
-                )
-            recorded[path] = output
-
-        modules[path].register_forward_hook(record)
-    return recorded
+        modules[path].register_forward_hook(taps.tap(path))
+    return taps
 
 
-def _paths(network: nn.Module, name: str) -> tuple[str, ...]:
+def _paths(network: nn.Module, name: str, modules: dict[str, nn.Module]) -> tuple[str, ...]:
     """Return the dotted paths that a name stands for."""
-    if name != STAGES:
+    first, _, inside = name.partition(".")
+    if first != STAGES or (inside and name in modules):
         return (name,)
     stages = getattr(network, "stages", ())
     if not stages or not all(isinstance(path, str) for path in stages):
         raise InputError(
             f"{type(network).__name__} does not say what its stages are. Name modules by their dotted paths."
         )
-    return tuple(stages)
+    return tuple(f"{path}.{inside}" if inside else path for path in stages)

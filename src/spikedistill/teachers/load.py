@@ -21,7 +21,7 @@ from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.device import Precision, autocast, channels_last
 from spikedistill.machine.state_files import tensors_digest
 from spikedistill.methods.method import Signals
-from spikedistill.models.taps import attach
+from spikedistill.models.taps import Taps, attach
 from spikedistill.recipe import FromModule
 
 
@@ -37,8 +37,8 @@ class LoadedTeacher:
     weights_digest: str
     takes_steps: bool
     """Whether its forward takes (images, steps), as this library's networks do, or images alone."""
-    taps: dict[str, Tensor]
-    """Activations of the last pass, by name."""
+    taps: Taps
+    """Activations that a method reads."""
     frozen_weights: FrozenWeights = field(default_factory=FrozenWeights)
     """Its weights as a pass wants them."""
 
@@ -51,7 +51,7 @@ class LoadedTeacher:
         whose numbers from 2^-17 to 65504 float16 has all); in fp32 it moves a logit by at most 1 part in 2048.
         """
         x = normalise(images, self.mean, self.std)
-        with autocast(x.device, precision), self.frozen_weights:
+        with autocast(x.device, precision), self.frozen_weights, self.taps.recording():
             logits = self.network(x, self.steps) if self.takes_steps else self.network(x)
         if not isinstance(logits, Tensor) or logits.dim() not in (2, 3) or logits.shape[-2] != len(images):
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -59,7 +59,7 @@ class LoadedTeacher:
                 f"The teacher answers {len(images)} images with {got}; it must be logits [B, K] or [T, B, K]."
             )
         logits = logits if logits.dim() == 3 else logits.unsqueeze(0)
-        return Signals(logits.half().float().contiguous(), dict(self.taps))
+        return Signals(logits.half().float().contiguous(), self.taps.take())
 
 
 def freeze(
@@ -73,7 +73,8 @@ def freeze(
     """Return a network as a teacher; `steps` None for one whose forward takes images alone."""
     network = channels_last(network, device).eval().requires_grad_(False)
     weights_digest = tensors_digest(network.state_dict())
-    return LoadedTeacher(network, steps or 1, mean, std, weights_digest, steps is not None, attach(network, taps))
+    taps_on = attach(network, taps, time=steps is not None)
+    return LoadedTeacher(network, steps or 1, mean, std, weights_digest, steps is not None, taps_on)
 
 
 def import_module_teacher(

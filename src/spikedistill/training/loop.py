@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from spikedistill.data.batches import Batch, Batches
 from spikedistill.data.dataset import Split, Splits
@@ -20,7 +20,7 @@ from spikedistill.machine.device import autocast, channels_last
 from spikedistill.machine.interrupts import stop_signal
 from spikedistill.machine.progress import Reporter
 from spikedistill.methods.method import Losses, Signals
-from spikedistill.models.taps import attach
+from spikedistill.models.taps import Taps, attach
 from spikedistill.recipe import Recipe
 from spikedistill.teachers.load import LoadedTeacher, compare_digests
 from spikedistill.teachers.stored import StoredView, TeacherCache
@@ -83,7 +83,7 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
     return state
 
 
-def start(task: Task) -> tuple[TrainingState, dict[str, Tensor]]:
+def start(task: Task) -> tuple[TrainingState, Taps]:
     """Return the state before the first step, a function of the recipe alone, and the student's taps."""
     recipe = task.recipe
     torch.manual_seed(recipe.seed)
@@ -116,19 +116,20 @@ def resume(task: Task, state: TrainingState) -> None:
 
 
 @torch.no_grad()
-def example_signals(task: Task, student: nn.Module, taps: dict[str, Tensor]) -> tuple[Signals, Signals | None]:
+def example_signals(task: Task, student: nn.Module, taps: Taps) -> tuple[Signals, Signals | None]:
     """Return signals for two images, which a method with trainable parts is built for."""
     images = task.splits.train.images[:2]
     student.eval()
-    logits = student(normalise(images, task.recipe.data.mean, task.recipe.data.std), task.recipe.steps)
+    with taps.recording():
+        logits = student(normalise(images, task.recipe.data.mean, task.recipe.data.std), task.recipe.steps)
     student.train()
-    return Signals(logits, dict(taps)), task.teacher.signals(images, task.recipe.precision) if task.teacher else None
+    return Signals(logits, taps.take()), task.teacher.signals(images, task.recipe.precision) if task.teacher else None
 
 
 def train_epoch(
     task: Task,
     state: TrainingState,
-    taps: dict[str, Tensor],
+    taps: Taps,
     batches: Batches,
     report: Reporter,
     stopping: threading.Event,
@@ -165,14 +166,14 @@ def train_epoch(
                 raise Stopped(f"Stopped at epoch {state.epoch + 1}, step {state.step}; the state is saved.")
 
 
-def train_step(task: Task, state: TrainingState, taps: dict[str, Tensor], batch: Batch) -> Losses:
+def train_step(task: Task, state: TrainingState, taps: Taps, batch: Batch) -> Losses:
     """One step of the optimiser; adds to the state's sums and returns the loss terms, detached, without waiting."""
     recipe = task.recipe
     teacher = ask(task, batch)
     x = normalise(batch.images, recipe.data.mean, recipe.data.std)
-    with autocast(task.device, task.recipe.precision):
+    with autocast(task.device, task.recipe.precision), taps.recording():
         logits = state.student(x, recipe.steps).float()
-    losses: Losses = state.method(Signals(logits, taps), teacher, batch.labels)
+    losses: Losses = state.method(Signals(logits, taps.take()), teacher, batch.labels)
     state.optimizer.zero_grad(set_to_none=True)
     torch.stack(tuple(losses.values())).sum().backward()
     if recipe.clip_norm:
