@@ -99,7 +99,7 @@ def resolved(monkeypatch, cli):
 
     def ask(*words):
         with monkeypatch.context() as patch:
-            patch.setattr(runs, "train", remember)
+            patch.setattr(runs, "train_recipe", remember)
             code, _, err = cli("train", *words)
         assert code == 130, err
         return recipes[-1]
@@ -236,7 +236,7 @@ def test_ctrl_c_before_anything_is_saved(cli, monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback(cli, monkeypatch):
-    monkeypatch.setattr(runs, "train", lambda *_: 1 / 0)
+    monkeypatch.setattr(runs, "train_recipe", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli("train", "digits-tser")
 
