@@ -17,7 +17,7 @@ from spikedistill.methods.method import Method
 from spikedistill.models import Model
 from spikedistill.neurons import IF, Neuron
 from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
-from spikedistill.values.checks import check_at_least
+from spikedistill.values.checks import check_at_least, check_count
 from spikedistill.values.plain import digest
 
 
@@ -32,7 +32,7 @@ class Teacher:
     exact; fewer are an approximation, and need a `cache`."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, "views")
+        check_count(self, "views", low=0, high=10**6)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Recipe:
     """For people, and the beginning of the folder's name; not in the hash."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, "epochs", "steps", "batch_size", bound=1)
+        check_count(self, "epochs", "batch_size", high=10**6)
+        check_count(self, "steps", high=10**5)
         check_at_least(self, "clip_norm")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema must be in [0, 1), not {self.ema}.")

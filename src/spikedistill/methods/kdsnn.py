@@ -54,7 +54,7 @@ class KDSNNResponse(Method):
 
     def __post_init__(self) -> None:
         check_share(self, "alpha")
-        check_above(self, "temperature")
+        check_above(self, "temperature", most=1e6)
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
         """See the class."""

@@ -79,7 +79,7 @@ class TSER(Method):
 
     def __post_init__(self) -> None:
         check_share(self, "alpha", "separate_ce", "separate_kl")
-        check_above(self, "temperature", "entropy_temperature")
+        check_above(self, "temperature", "entropy_temperature", most=1e6)
         check_at_least(self, "entropy")
         check_choice(self, "scale", get_args(Scale))
 

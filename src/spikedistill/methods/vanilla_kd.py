@@ -73,7 +73,7 @@ class VanillaKD(Method):
 
     def __post_init__(self) -> None:
         check_share(self, "alpha")
-        check_above(self, "temperature")
+        check_above(self, "temperature", most=1e6)
         check_choice(self, "average", get_args(Average))
         check_choice(self, "scale", get_args(Scale))
 
