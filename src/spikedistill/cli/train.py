@@ -1,18 +1,25 @@
 """`spikedistill train`: a recipe, its options, one seed or several."""
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from spikedistill.cli import seeds
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.shown import print_metrics
 from spikedistill.errors import InputError
+
+if TYPE_CHECKING:
+    from spikedistill.machine.progress import Reporter
+    from spikedistill.recipe import Recipe
 
 
 def train_command(words: list[str]) -> int:
     """Train a recipe, or resume it; prints the run's folder last."""
     parser = Parser(
         prog="spikedistill train",
-        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--runs DIR] [--device NAME] "
-        "[--import FILE.py]",
+        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--seeds 0-4] [--runs DIR] "
+        "[--device NAME] [--import FILE.py]",
         description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
         "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
         epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
@@ -25,6 +32,13 @@ def train_command(words: list[str]) -> int:
         default=os.environ.get("SPIKEDISTILL_RUNS", "runs"),
         help="folder of run folders; SPIKEDISTILL_RUNS or runs",
     )
+    parser.add_argument("--seeds", help="several seeds, 0-4 or 0,2,5: a run each, then mean ± standard deviation")
+    parser.add_argument(
+        "--teacher-seed",
+        choices=(seeds.KEPT, seeds.TIED),
+        default=seeds.KEPT,
+        help="a teacher that a recipe trains keeps its own seed (the default), or takes the student's",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     add_import(parser)
     if not words or words[0] in ("-h", "--help"):
@@ -33,6 +47,9 @@ def train_command(words: list[str]) -> int:
     if words[0].startswith("-"):
         raise InputError("The recipe comes first: spikedistill train RECIPE [--options].")
     known, rest = parser.parse_known_args(words)
+    several = None if known.seeds is None else seeds.parse_seeds(known.seeds)
+    if several and any(word.partition("=")[0] == "--seed" for word in rest):
+        raise InputError("--seed is one seed, --seeds are several. Give one of the two.")
 
     from spikedistill.recipes import _files as recipe_files
 
@@ -41,10 +58,39 @@ def train_command(words: list[str]) -> int:
 
     from spikedistill.cli.options import override
     from spikedistill.machine.progress import reporter
-    from spikedistill.runs import train as runs
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
-    run = runs.train_recipe(recipe, known.runs, known.device, reporter())
-    print_metrics(run.metrics)
-    print(run.folder)
+    if several:
+        recipes = [seeds.with_seed(recipe, seed, known.teacher_seed) for seed in several]
+        train_seeds(recipes, known.runs, known.device, reporter())
+    else:
+        train_one(seeds.with_seed(recipe, recipe.seed, known.teacher_seed), known.runs, known.device, reporter())
     return 0
+
+
+def train_one(recipe: "Recipe", root: str, device: str, report: "Reporter") -> None:
+    """Train a recipe and print its numbers, its folder last."""
+    from spikedistill.runs import train as runs
+
+    run = runs.train_recipe(recipe, root, device, report)
+    print_metrics(run.metrics)
+    note = seeds.teacher_note(recipe)
+    print(f"{'seed':25} {recipe.seed}" + (f"  ({note})" if note else ""))
+    print(run.folder)
+
+
+def train_seeds(recipes: "Sequence[Recipe]", root: str, device: str, report: "Reporter") -> None:
+    """Train recipes that differ in their seeds; a line for each, then mean ± standard deviation."""
+    from spikedistill.runs import train as runs
+
+    metrics = []
+    for recipe in recipes:
+        run = runs.train_recipe(recipe, root, device, report)
+        metrics.append(run.metrics)
+        note = seeds.teacher_note(recipe)
+        numbers = (
+            f"seed {recipe.seed:<3} {run.metrics['accuracy']:.2%}  "
+            f"best {run.metrics['accuracy_best']:.2%} (epoch {run.metrics['accuracy_best_epoch']})"
+        )
+        print("  ".join(filter(None, (numbers, note, str(run.folder)))), flush=True)
+    print(f"{recipes[0].name}: {seeds.summary(metrics)}")

@@ -1,0 +1,95 @@
+"""One recipe over several seeds: `--seeds 0-4`, whose seed the teacher takes, and mean ± standard deviation."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+from spikedistill.errors import InputError
+
+if TYPE_CHECKING:
+    from spikedistill.recipe import Recipe
+
+MOST = 1000
+"""Seeds in one command; more is a slip of the finger."""
+KEPT, TIED = "kept", "tied"
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Return the seeds that `0-4`, `0,2,5` or `0-2,7` names, in that order.
+
+    Raises:
+        InputError: it is no such list, a range runs backwards, a seed is named twice, or there are more than `MOST`.
+    """
+    shape = f"--seeds takes a range or a list of whole numbers, 0-4 or 0,2,5, not {text[:50]!r}."
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,10})(?:\s*-\s*(\d{1,10}))?\s*", part, re.ASCII)
+        if not match:
+            raise InputError(shape)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"{shape} The range {part.strip()} runs backwards: write {last}-{first}.")
+        if len(seeds) + last - first >= MOST:
+            raise InputError(f"--seeds {text[:50]} names more than {MOST} seeds. Take fewer, in several commands.")
+        seeds.extend(range(first, last + 1))
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise InputError(f"--seeds {text[:50]} names seed {twice[0]} twice. Name each seed once.")
+    return tuple(seeds)
+
+
+def with_seed(recipe: "Recipe", seed: int, teacher_seed: str) -> "Recipe":
+    """Return the recipe with another seed; teachers that are recipes keep theirs, or take it too where `tied`.
+
+    Raises:
+        InputError: `tied` is asked for and no teacher is trained by a recipe.
+    """
+    from spikedistill.recipe import everywhere
+
+    if teacher_seed == KEPT:
+        return replace(recipe, seed=seed)
+    if not teacher_seeds(recipe):
+        raise InputError(
+            "--teacher-seed tied is for a teacher that a recipe trains, and this recipe has none. Leave it out."
+        )
+    return everywhere(recipe, lambda one: replace(one, seed=seed))
+
+
+def teacher_seeds(recipe: "Recipe") -> tuple[int, ...]:
+    """Return the seeds of the recipes that train the teacher, its teacher, and so on; each once, ascending."""
+    return tuple(sorted({one.seed for one in _recipes_within(recipe.teacher)}))
+
+
+def teacher_note(recipe: "Recipe") -> str:
+    """`teacher: seed 0`, or nothing where no recipe trains the teacher."""
+    seeds = teacher_seeds(recipe)
+    return f"teacher: seed {', '.join(map(str, seeds))}" if seeds else ""
+
+
+def spread(shares: Sequence[float]) -> str:
+    """Mean and standard deviation (n - 1) of shares, in per cent: `91.8 ± 1.3 %`; of one, that one."""
+    deviation = f" ± {100 * stdev(shares):.2f}" if len(shares) > 1 else ""
+    return f"{100 * mean(shares):.2f}{deviation} %"
+
+
+def summary(metrics: Sequence[dict[str, Any]]) -> str:
+    """Mean ± standard deviation (n) of the last epoch's accuracy over runs, that of the best epoch beside it."""
+    last, best = ([float(one[name]) for one in metrics] for name in ("accuracy", "accuracy_best"))
+    chosen_on = metrics[0].get("accuracy_best_chosen_on", "test")
+    return f"{spread(last)} (n = {len(last)}) in the last epoch; {spread(best)} in the best, chosen on {chosen_on}"
+
+
+def _recipes_within(value: Any) -> "Iterator[Recipe]":
+    from spikedistill.recipe import Recipe
+
+    if isinstance(value, Recipe):
+        yield value
+        yield from _recipes_within(value.teacher)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _recipes_within(item)
+    elif is_dataclass(value):
+        for f in fields(value):
+            yield from _recipes_within(getattr(value, f.name))
