@@ -17,6 +17,7 @@ import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from spikedistill.data.dataset import Augment, Dataset, Split  # noqa: E402
+from spikedistill.kernels import build, choice  # noqa: E402
 from spikedistill.models import ConvNet  # noqa: E402
 from spikedistill.neurons import IF, ReLU  # noqa: E402
 from spikedistill.optim.optimizers import SGD  # noqa: E402
@@ -136,3 +137,12 @@ def cli(tmp_path, monkeypatch, capsys):
         return code, said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def cpu_kernels(monkeypatch):
+    """The test runs the CPU's kernels, or is skipped where these cannot be built."""
+    reason = build.load()
+    if reason is not None:
+        pytest.skip(f"no CPU kernels: {reason}")
+    monkeypatch.setenv(choice.VARIABLE, "cpu")

@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models.layers import Conv2d, Linear, MaxPool2d, NormAct
+from spikedistill.models.layers import Conv2d, Flatten, Linear, MaxPool2d, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import Neuron
 
@@ -29,6 +29,7 @@ class ConvNetwork(Network):
         )
         self.conv_acts = nn.ModuleList(NormAct(c, neuron) for c in channels)
         self.pool = MaxPool2d(2)
+        self.flatten = Flatten()
         shrink = 2 ** len(channels)
         features = channels[-1] * (height // shrink) * (width // shrink)
         self.synapses = nn.ModuleList(Linear(a, b, bias=False, reads=neuron) for a, b in pairwise((features, *hidden)))
@@ -41,7 +42,7 @@ class ConvNetwork(Network):
         x = frames
         for k, (conv, act) in enumerate(zip(self.convs, self.conv_acts, strict=True)):
             x = self.pool(act(conv(x), steps=steps if k == 0 else None))
-        x = x.flatten(2)
+        x = self.flatten(x)
         for synapse, act in zip(self.synapses, self.acts, strict=True):
             x = act(synapse(x))
         logits: Tensor = self.head(x)

@@ -1,6 +1,10 @@
-"""PyTorch's stateless layers on [T, B, ...]: time and batch are folded, the layer applied, and unfolded. Views only.
+"""What networks are made of, on [T, B, ...]. Stateless layers fold time and batch, which copies nothing.
 
-A layer that is told which neurons feed it keeps binary spikes as bits for the backward pass, or their rates.
+All that a network does is one of these, called as a module, so that hooks see it (`taps`, `trace`). A layer that is
+told which neurons feed it (`reads`) keeps binary spikes as bits for the backward pass, or their rates.
+
+Residuals: `NormAct(...)(x, residual=y)` adds currents before the neuron (ResNet); `Add` adds currents that a later
+norm reads (WRN), or spikes after the neuron (SEW-ResNet).
 """
 
 from typing import Any
@@ -8,7 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from spikedistill import kernels
-from spikedistill.neurons import Neuron, Norm, averages
+from spikedistill.models.taps import watched
+from spikedistill.neurons import Neuron, Norm, average_gradient, averages, spread
 
 
 class Linear(nn.Linear):
@@ -51,7 +56,10 @@ class Conv2d(nn.Conv2d):
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution and its norm, with no neurons of their own after them; evaluation folds one into the other."""
+    """A convolution and its norm, with no neurons of their own after them; evaluation folds one into the other.
+
+    One that is tapped inside does one after the other.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, reads: Neuron, **options: Any) -> None:
         super().__init__(Conv2d(in_channels, out_channels, kernel_size, reads=reads, **options), Norm(out_channels))
@@ -61,7 +69,7 @@ class ConvNorm(nn.Sequential):
         conv, norm = self
         assert isinstance(conv, Conv2d)
         assert isinstance(norm, Norm)
-        y = kernels.conv2d_normed(x.flatten(0, 1), conv, norm)
+        y = None if watched(conv) or watched(norm) else kernels.conv2d_normed(x.flatten(0, 1), conv, norm)
         output: Tensor = norm(conv(x)) if y is None else y.view(*x.shape[:2], *y.shape[1:])
         return output
 
@@ -79,16 +87,69 @@ class MaxPool2d(nn.Module):
         return y.view(*x.shape[:2], *y.shape[1:])
 
 
+class AvgPool2d(nn.Module):
+    """Mean over windows of `size` x `size` that do not overlap, on [T, B, C, H, W]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, C, H // size, W // size]."""
+        y = nn.functional.avg_pool2d(x.flatten(0, 1), self.size)
+        return y.view(*x.shape[:2], *y.shape[1:])
+
+
+class GlobalMean(nn.Module):
+    """Mean over all pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, C] of x [T, B, C, H, W]."""
+        return x.mean(dim=(3, 4))
+
+
+class Flatten(nn.Module):
+    """Channels and pixels in one axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, C * H * W] of x [T, B, C, H, W]."""
+        return x.flatten(2)
+
+
+class Add(nn.Module):
+    """Sum of two branches: of currents, or of spikes, which then are 0, 1 or 2."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Outputs [T, B, ...] of two of that shape; one of them may have one step, which is held."""
+        return x + y
+
+
 class NormAct(nn.Module):
-    """Batch norm, optional residual and activation of `channels` channels as one step; see `norm_act`."""
+    """Batch norm, optional residual and activation of `channels` channels as one step; see `norm_act`.
+
+    Its modules can be tapped: `norm`; `current`, which returns what enters the neurons in each of T steps, the norm's
+    output with the residual; and `act`. While one of them is, the step is made in its parts, with the same numbers
+    within the kernels' tolerance.
+    """
 
     def __init__(self, channels: int, neuron: Neuron) -> None:
         super().__init__()
         self.norm = Norm(channels)
+        self.current = nn.Identity()
         self.act = neuron.build()
 
     def forward(
         self, x: Tensor, residual: Tensor | None = None, steps: int | None = None, residual_is_spikes: bool = False
     ) -> Tensor:
         """Outputs [T, B, C, ...]; see `spikedistill.kernels.norm_act`."""
-        return kernels.norm_act(x, self.norm, self.act, residual, steps, residual_is_spikes=residual_is_spikes)
+        norm, act = self.norm, self.act
+        if watched(norm) or watched(act) or watched(self.current):
+            return self._in_parts(x, residual, steps)
+        return kernels.norm_act(x, norm, act, residual, steps, residual_is_spikes=residual_is_spikes)
+
+    def _in_parts(self, x: Tensor, residual: Tensor | None, steps: int | None) -> Tensor:
+        current = self.norm(average_gradient(x) if averages(self.act.neuron) else x)
+        current = current if residual is None else current + residual
+        current = self.current(spread(current, steps if self.act.neuron.spiking else None))
+        output: Tensor = self.act(current) if watched(self.act) else kernels.activate(current, self.act)
+        return output

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models.layers import Linear, NormAct
+from spikedistill.models.layers import Flatten, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import Neuron
 
@@ -23,6 +23,7 @@ class MLPNetwork(Network):
         super().__init__()
         layers = len(widths) - 1
         normed = layers if readout == "neuron" else layers - 1
+        self.flatten = Flatten()
         self.synapses = nn.ModuleList(
             # A bias before a norm would be lost in it.
             Linear(widths[k], widths[k + 1], bias=k >= normed, reads=neuron if k else None)
@@ -38,7 +39,7 @@ class MLPNetwork(Network):
 
     def logits(self, frames: Tensor, steps: int | None) -> Tensor:
         """See `Network.logits`."""
-        x = frames.flatten(2)
+        x: Tensor = self.flatten(frames)
         for k, synapse in enumerate(self.synapses):
             x = synapse(x)
             if k < len(self.acts):

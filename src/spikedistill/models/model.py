@@ -16,7 +16,7 @@ class Network(nn.Module):
     """Base of all networks. The neuron makes it an ANN (ReLU) or an SNN."""
 
     stages: tuple[str, ...] = ()
-    """Dotted paths of the modules that end the stages, for methods that compare activations."""
+    """Dotted paths of the `NormAct` modules that end the stages, for methods that compare activations (see `taps`)."""
 
     def forward(self, images: Tensor, steps: int | None = None) -> Float[Tensor, "T B K"]:
         """Logits per time step.

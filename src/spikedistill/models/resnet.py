@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models.layers import Conv2d, ConvNorm, Linear, NormAct
+from spikedistill.models.layers import Conv2d, ConvNorm, GlobalMean, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import Neuron
 
@@ -36,8 +36,6 @@ class BasicBlock(nn.Module):
 class ResNetwork(Network):
     """Stem, four stages of basic blocks, global average pooling, linear readout with bias (PyTorch's default start)."""
 
-    stages = ("stage1", "stage2", "stage3", "stage4")
-
     def __init__(self, shape: Shape, classes: int, neuron: Neuron, blocks: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.stem = Conv2d(shape[0], width, 3, padding=1)
@@ -49,14 +47,16 @@ class ResNetwork(Network):
                 stage.append(BasicBlock(in_channels, width * 2**k, 2 if b == 0 and k > 0 else 1, neuron))
                 in_channels = width * 2**k
             self.add_module(f"stage{k + 1}", stage)
+        self.stages = tuple(f"stage{k}.{count - 1}.act2" for k, count in enumerate(blocks, 1))
+        self.mean = GlobalMean()
         self.head = Linear(in_channels, classes)
 
     def logits(self, frames: Tensor, steps: int | None) -> Tensor:
         """See `Network.logits`."""
         x = self.stem_act(self.stem(frames), steps=steps)
-        for stage in self.stages:
-            x = getattr(self, stage)(x)
-        logits: Tensor = self.head(x.mean(dim=(3, 4)))
+        for k in range(len(self.stages)):
+            x = getattr(self, f"stage{k + 1}")(x)
+        logits: Tensor = self.head(self.mean(x))
         return logits
 
 

@@ -9,7 +9,9 @@ Of a network of this library, `STAGE` is what fires there, `STAGE.current` what 
 norm's output, and "stages", "stages.current", "stages.norm" are those of all of its stages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -20,21 +22,12 @@ STAGES = "stages"
 """Stands for all of a network's own `stages`; "stages.current" for the module `current` of each."""
 
 
+@dataclass
 class Recording:
-    """While it is entered, the hooks record. What was recorded before, and what a failed pass leaves, is released."""
+    """What the hooks of one `Taps` share."""
 
-    def __init__(self) -> None:
-        self.on = False
-        self.outputs: dict[str, Tensor] = {}
-
-    def __enter__(self) -> None:
-        self.on = True
-        self.outputs.clear()
-
-    def __exit__(self, error: object, *_: object) -> None:
-        self.on = False
-        if error is not None:
-            self.outputs.clear()
+    on: bool = False
+    outputs: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Tap:
@@ -55,6 +48,13 @@ class Tap:
         self.recording.outputs[self.path] = output
 
 
+def watched(module: nn.Module) -> bool:
+    """Whether a module has hooks that want to see what goes in and out now; taps do while they record."""
+    if module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
+        return True
+    return any(not isinstance(hook, Tap) or hook.recording.on for hook in module._forward_hooks.values())
+
+
 class Taps:
     """The outputs of some modules of a network, recorded in the passes that are made within `recording()`."""
 
@@ -63,9 +63,19 @@ class Taps:
         self.time = time
         self._recording = Recording()
 
-    def recording(self) -> Recording:
+    @contextmanager
+    def recording(self) -> Iterator[None]:
         """A context for one forward pass; outside it nothing is recorded, and nothing is held after `take`."""
-        return self._recording
+        self._recording.outputs.clear()
+        self._recording.on = True
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            self._recording.on = False
+            if not done:
+                self._recording.outputs.clear()
 
     def take(self) -> dict[str, Tensor]:
         """Return the recorded outputs [T, B, ...] by dotted path, in the order asked for, and release them.

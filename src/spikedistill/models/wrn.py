@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models.layers import Conv2d, Linear, NormAct
+from spikedistill.models.layers import Add, Conv2d, GlobalMean, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import Neuron
 
@@ -25,17 +25,20 @@ class PreActBlock(nn.Module):
         self.shortcut = None
         if stride != 1 or in_channels != channels:
             self.shortcut = Conv2d(in_channels, channels, 1, reads=neuron, stride=stride)
+        self.add = Add()
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """Outputs [T, B, channels, H / stride, W / stride]; `steps` where x is static and to be held."""
         spikes = self.act1(x, steps=steps)
-        y: Tensor = self.conv2(self.act2(self.conv1(spikes)))
-        return y + (x if self.shortcut is None else self.shortcut(spikes))
+        current = self.conv2(self.act2(self.conv1(spikes)))
+        y: Tensor = self.add(current, x if self.shortcut is None else self.shortcut(spikes))
+        return y
 
 
 class WRNetwork(Network):
     """Stem, three stages of pre-activation blocks, norm, activation, global average pooling, linear readout with bias.
 
+    A stage ends in the neurons that read the sum of its currents: those of the next stage's first block, or the last.
     The readout starts with PyTorch's default weights and a bias of zero.
     """
 
@@ -49,8 +52,9 @@ class WRNetwork(Network):
             for b in range(blocks):
                 self.blocks.append(PreActBlock(in_channels, channels, 2 if b == 0 and k > 0 else 1, neuron))
                 in_channels = channels
-        self.stages = tuple(f"blocks.{(k + 1) * blocks - 1}" for k in range(3))
         self.act = NormAct(in_channels, neuron)
+        self.stages = (f"blocks.{blocks}.act1", f"blocks.{2 * blocks}.act1", "act")
+        self.mean = GlobalMean()
         self.head = Linear(in_channels, classes)
         nn.init.zeros_(self.head.bias)
 
@@ -59,7 +63,7 @@ class WRNetwork(Network):
         x = self.stem(frames)
         for block in self.blocks:
             x = block(x, steps)
-        logits: Tensor = self.head(self.act(x).mean(dim=(3, 4)))
+        logits: Tensor = self.head(self.mean(self.act(x)))
         return logits
 
 
