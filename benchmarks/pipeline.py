@@ -12,8 +12,9 @@ from benchmarks.ours import BF16
 from benchmarks.tasks import Pipeline
 from benchmarks.work import TrainStep, Work, train_step
 from spikedistill.data.batches import Batches
-from spikedistill.data.dataset import Augment, Dataset, Split
+from spikedistill.data.dataset import Augment, Dataset
 from spikedistill.data.normalise import normalise
+from spikedistill.data.split import TensorSplit
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class RandomImages(Dataset):
 
     def __post_init__(self) -> None:
         """Nothing is published that sizes could be checked against."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """CIFAR-10's."""
+        return (3, 32, 32)
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -45,7 +51,7 @@ def ready(task: Pipeline, device: torch.device) -> Iterator[tuple[Tensor, Tensor
     images = torch.randint(256, (task.images, *task.net.shape), dtype=torch.uint8, device=device)
     labels = torch.randint(10, (task.images,), device=device)
     data = RandomImages(augment=Augment(crop=4, flip=True))
-    batches = Batches(Split(images, labels), data, task.batch, seed=0)
+    batches = Batches(data.augmented(TensorSplit(images, labels), seed=0), task.batch, seed=0)
     for epoch in count():
         for batch in batches.epoch(epoch):
             yield normalise(batch.images, data.mean, data.std), batch.labels

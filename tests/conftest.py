@@ -16,7 +16,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from spikedistill.data.dataset import Augment, Dataset, Split  # noqa: E402
+from spikedistill.data.dataset import Augment, Dataset  # noqa: E402
+from spikedistill.data.split import TensorSplit  # noqa: E402
 from spikedistill.kernels import build, choice  # noqa: E402
 from spikedistill.models import ConvNet  # noqa: E402
 from spikedistill.neurons import IF, ReLU  # noqa: E402
@@ -49,15 +50,15 @@ class Stripes(Dataset):
     def std(self) -> tuple[float, ...]:
         return (0.2, 0.25, 0.3)
 
-    def _read(self) -> tuple[Split, Split]:
+    def _read(self) -> tuple[TensorSplit, TensorSplit]:
         return self._part(1, self.train_counts), self._part(2, self.test_counts)
 
-    def _part(self, seed: int, counts: tuple[int, ...]) -> Split:
+    def _part(self, seed: int, counts: tuple[int, ...]) -> TensorSplit:
         labels = torch.repeat_interleave(torch.arange(3), torch.tensor(counts))
         draw = torch.Generator().manual_seed(seed)
         images = torch.randint(0, 160, (len(labels), *self.shape), generator=draw, dtype=torch.uint8)
         rows = torch.arange(8)[None, None, :, None] // 3
-        return Split(images + 90 * (rows == labels[:, None, None, None]).to(torch.uint8), labels)
+        return TensorSplit(images + 90 * (rows == labels[:, None, None, None]).to(torch.uint8), labels)
 
 
 TEACHER = Recipe(

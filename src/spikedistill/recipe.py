@@ -81,8 +81,8 @@ class Recipe:
 
     @property
     def time_steps(self) -> int:
-        """T of the network that this recipe trains."""
-        return self.steps if self.neuron.spiking else 1
+        """T of the network that this recipe trains; an ANN has one, but on frames it answers each."""
+        return self.steps if self.neuron.spiking or self.data.steps else 1
 
     def view(self, epoch: int) -> int:
         """Return which augmentation of the training images an epoch shows."""

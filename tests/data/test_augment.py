@@ -1,13 +1,19 @@
+import hashlib
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from spikedistill.data import Augment
-from spikedistill.data.augment import augment, crop_and_flip, cutout
-from spikedistill.data.autoaugment import cifar10_policy
+from spikedistill.data.augment import Crop, Cutout, Flip
+from spikedistill.data.autoaugment import AutoAugment
 from spikedistill.data.cifar10 import CIFAR10
 from spikedistill.data.digits import Digits
 from spikedistill.data.mnist import MNIST
 from spikedistill.data.normalise import normalise
+from spikedistill.data.split import Split, TensorSplit
+from spikedistill.errors import InputError
+from spikedistill.randomness import Draws
 
 EVERYTHING = CIFAR10(augment=Augment(crop=4, flip=True, policy="cifar10", cutout=16))
 ALONE = [
@@ -22,6 +28,25 @@ ALONE = [
 
 def pictures(data, number=64):
     return torch.randint(0, 256, (number, *data.shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def augment(images, index, data, seed, view):
+    """The images as the split of a data set shows them, where they have these numbers."""
+    numbers = torch.zeros(64_000, dtype=torch.int64)
+    numbers[index] = torch.arange(len(index))
+
+    @dataclass(frozen=True)
+    class Here(Split):
+        def take(self, index, view=0):
+            return images[numbers[index]]
+
+    return data.augmented(Here(numbers), seed).take(index, view)
+
+
+def crop_and_flip(images, padding, flip):
+    draws = Draws(0, 0, torch.arange(len(images)))
+    cropped = Crop(padding)(images, draws) if padding else images
+    return Flip()(cropped, draws) if flip else cropped
 
 
 def numbered(number, height, width):
@@ -53,8 +78,8 @@ def test_epochs_and_seeds_differ_and_the_input_stays(data):
 
 
 def test_no_augmentation_is_none():
-    images = pictures(MNIST())
-    assert augment(images, torch.arange(64), MNIST(), 0, 0) is images
+    split = TensorSplit(pictures(MNIST()), torch.zeros(64, dtype=torch.int64))
+    assert MNIST().augmented(split, 0) is split
 
 
 def test_an_empty_batch():
@@ -65,7 +90,7 @@ def test_an_empty_batch():
 def test_crop_shows_every_window_of_the_padded_image_equally_often():
     number, height, width, padding = 4500, 5, 4, 1
     images = numbered(number, height, width)
-    shown = crop_and_flip(images, torch.arange(number), padding, False, 0, 0)
+    shown = crop_and_flip(images, padding, False)
     padded = torch.nn.functional.pad(images[:1], (padding,) * 4)
     windows = [padded[0, 0, y : y + height, x : x + width] for y in range(3) for x in range(3)]
     counts = torch.stack([(shown[:, 0] == window).flatten(1).all(1) for window in windows]).sum(1)
@@ -75,7 +100,7 @@ def test_crop_shows_every_window_of_the_padded_image_equally_often():
 
 def test_flip_mirrors_half_of_the_images():
     images = numbered(4000, 3, 5)
-    shown = crop_and_flip(images, torch.arange(4000), 0, True, 0, 0)
+    shown = crop_and_flip(images, 0, True)
     mirrored = (shown == images.flip(3)).flatten(1).all(1)
     same = (shown == images).flatten(1).all(1)
     assert bool((mirrored ^ same).all())
@@ -84,19 +109,18 @@ def test_flip_mirrors_half_of_the_images():
 
 def test_crop_and_flip_do_not_depend_on_each_other():
     images = numbered(4000, 6, 6)
-    index = torch.arange(4000)
-    cropped = crop_and_flip(images, index, 2, False, 0, 0)
-    both = crop_and_flip(images, index, 2, True, 0, 0)
-    flipped = (crop_and_flip(images, index, 0, True, 0, 0) != images).flatten(1).any(1)
+    cropped = crop_and_flip(images, 2, False)
+    both = crop_and_flip(images, 2, True)
+    flipped = (crop_and_flip(images, 0, True) != images).flatten(1).any(1)
     assert torch.equal(both[~flipped], cropped[~flipped])
-    assert torch.equal(both[flipped].flip(3), crop_and_flip(images, index, 2, False, 0, 0)[flipped])
+    assert torch.equal(both[flipped].flip(3), crop_and_flip(images, 2, False)[flipped])
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 16])
 def test_cutout_fills_one_square_around_any_pixel(length):
     images = torch.full((6000, 3, 9, 7), 200, dtype=torch.uint8)
     mean = (0.5, 0.0, 1.0)
-    out = cutout(images, torch.arange(6000), length, mean, 0, 0)
+    out = Cutout(length, mean)(images, Draws(0, 0, torch.arange(6000)))
     hole = out[:, 0] != 200
     for channel, value in enumerate(mean):
         expected = torch.where(hole, torch.tensor(round(255 * value), dtype=torch.uint8), images[:, channel])
@@ -147,7 +171,67 @@ def test_crop_flip_cutout_and_normalisation_never_ask_the_device_for_a_value():
     images = torch.empty(8, 3, 32, 32, dtype=torch.uint8, device="meta")
     index = torch.empty(8, dtype=torch.int64, device="meta")
     # Tensors on "meta" have no values: whatever asks for one fails.
-    shown = augment(images, index, data, 0, 0)
+    shown = data.augmented(TensorSplit(images, index), 0).take(index, 0)
     assert normalise(shown, data.mean, data.std).shape == images.shape
     with pytest.raises((RuntimeError, NotImplementedError)):
-        cifar10_policy(images, index, 0, 0)
+        AutoAugment()(images, Draws(0, 0, index))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    list(
+        zip(
+            ALONE,
+            [
+                "719a8fe16747",
+                "a67a07538124",
+                "a6e3d2af8d20",
+                "37f410763916",
+                "37aa15e9a375",
+                "ef6b9ba13d18",
+            ],
+            strict=True,
+        )
+    ),
+    ids=lambda value: repr(value)[:60],
+)
+def test_augmentation_is_what_it_was_in_the_first_version(data, expected):
+    """To the bit: kept results were trained with it."""
+    shown = augment(pictures(data), torch.arange(64) * 1000, data, 3, 5)
+    assert hashlib.sha256(shown.contiguous().numpy().data).hexdigest().startswith(expected)
+
+
+FRAMES = [Crop(2), Flip(), Cutout(3, (0.5, 0.25)), Cutout(3)]
+
+
+@pytest.mark.parametrize("transform", FRAMES, ids=repr)
+def test_the_same_happens_to_all_frames(transform):
+    frames = torch.randint(0, 256, (16, 3, 2, 8, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    before, draws = frames.clone(), Draws(0, 1, torch.arange(16))
+    transform = transform.fitted((3, 2, 8, 6), (0.1, 0.9))
+    shown = transform(frames, draws)
+    assert torch.equal(frames, before)
+    assert not torch.equal(shown, frames)
+    for t in range(3):
+        assert torch.equal(shown[:, t], transform(frames[:, t], draws))
+
+
+@pytest.mark.parametrize(
+    ("transform", "shape", "words"),
+    [
+        (Crop(1_000_000_000), (3, 32, 32), "padding must be from 1 to 32 for images of 32x32"),
+        (Cutout(17), (1, 8, 7), "length must be from 1 to 16"),
+        (Cutout(2, (0.5,)), (3, 8, 8), "fill has 1 values for images of 3 channels"),
+        (AutoAugment(), (2, 8, 8), "these are images of 2 channels"),
+        (AutoAugment(), (4, 1, 8, 8), "these are frames"),
+    ],
+)
+def test_what_does_not_fit_the_images_is_refused(transform, shape, words):
+    with pytest.raises(InputError, match=words):
+        transform.fitted(shape, (0.5,) * shape[-3])
+
+
+@pytest.mark.parametrize("make", [lambda: Crop(0), lambda: Crop(-1), lambda: Cutout(0), lambda: Cutout(2, (127.0,))])
+def test_impossible_transformations_are_refused(make):
+    with pytest.raises(InputError, match="must be"):
+        make()

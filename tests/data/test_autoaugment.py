@@ -6,8 +6,8 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from spikedistill.data import autoaugment_ops as ops
-from spikedistill.data.autoaugment import CIFAR10, RANGES, STREAMS, cifar10_policy
-from spikedistill.randomness import Stream, uniform
+from spikedistill.data.autoaugment import CIFAR10, RANGES, STREAMS, AutoAugment
+from spikedistill.randomness import Draws, Stream, uniform
 
 
 def to_pillow(image):
@@ -144,7 +144,7 @@ def test_the_policy_image_by_image_in_pillow(channels):
     seed, epoch = 5, 2
     images = pictures(channels).repeat(40, 1, 1, 1)
     index = torch.arange(len(images))
-    ours = cifar10_policy(images, index, seed, epoch)
+    ours = AutoAugment()(images, Draws(seed, epoch, index))
     policy = (uniform(seed, epoch, index, Stream.POLICY).double() * 25).long()
     changed = 0
     for k, image in enumerate(images):
@@ -165,7 +165,7 @@ def test_sub_policies_and_probabilities():
     assert float(((counts - 4000) ** 2 / 4000).sum()) < 24 + 5 * 48**0.5
     # A bright picture of one colour shows the first operation of the last sub-policy alone: 0.7 of its images move.
     images = torch.full((100_000, 1, 4, 4), 200, dtype=torch.uint8)
-    shown = cifar10_policy(images, index, 0, 0)
+    shown = AutoAugment()(images, Draws(0, 0, index))
     last = (uniform(0, 0, index, Stream.POLICY).double() * 25).long() == 24
     moved = (shown[last] == 128).flatten(1).any(1) | (shown[last] == 0).flatten(1).any(1)
     assert abs(float(moved.double().mean()) - 0.7) < 5 * (0.7 * 0.3 / int(last.sum())) ** 0.5

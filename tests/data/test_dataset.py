@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spikedistill.data import Augment, Split, datasets
+from spikedistill.data import Augment, TensorSplit, datasets
 from spikedistill.data.digits import Digits
 from spikedistill.data.mnist import MNIST
 from spikedistill.errors import InputError
@@ -86,6 +86,6 @@ def test_data_sets_are_values():
 
 
 def test_part_of_a_split():
-    split = Split(torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1), torch.arange(5))
+    split = TensorSplit(torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1), torch.arange(5))
     part = split[torch.tensor([4, 1])]
     assert part.images.flatten().tolist() == part.labels.tolist() == [4, 1]

@@ -128,7 +128,7 @@ def test_what_is_stored_is_the_teachers_answer_to_the_view(cached):
     assert cache.views == 2
     for view in (0, 1):
         stored = cache.view(view, NEVER, Reporter())
-        for batch in Batches(cache.batches.split, cached.data, 1, cached.seed).epoch(view):
+        for batch in Batches(cache.batches.split, 1, cached.seed).epoch(view):
             expected = cache.teacher.signals(batch.images, "fp32").logits
             torch.testing.assert_close(stored.signals(batch.index).logits, expected, rtol=2e-3, atol=1e-3)
 
@@ -140,7 +140,7 @@ def test_a_view_is_every_image_once_as_its_epoch_shows_it(cached):
     for ours, theirs in zip(view, batches.epoch(1), strict=False):
         assert torch.equal(ours.index, theirs.index)
         assert torch.equal(ours.images, theirs.images)
-    one = Batches(batches.split, batches.data, 1, batches.seed)
+    one = Batches(batches.split, 1, batches.seed)
     by_index = {int(batch.index): batch.images[0] for batch in one.epoch(1)}
     assert all(torch.equal(image, by_index[int(k)]) for k, image in zip(view[-1].index, view[-1].images, strict=True))
 
@@ -161,7 +161,7 @@ def test_fewer_views_repeat_for_teacher_and_student(cached, tmp_path, monkeypatc
     runs.train_recipe(few, tmp_path / "runs", "cpu")
     assert sum(asked) == 2 * 120 + 4
     batches = opened(few).batches
-    single = Batches(batches.split, few.data, 1, few.seed)
+    single = Batches(batches.split, 1, few.seed)
     images = [{int(one.index): one.images[0] for one in single.epoch(view)} for view in (0, 1)]
     views = [opened(few).view(view, NEVER, Reporter()) for view in (0, 1)]
     assert len(steps) == 10

@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spikedistill.data.augment import augment
 from spikedistill.data.batches import Batches
 from spikedistill.data.normalise import normalise
 from spikedistill.errors import DivergedError, InputError
@@ -19,6 +18,7 @@ from spikedistill.methods import Method
 from spikedistill.methods.divergences import cross_entropy
 from spikedistill.neurons import IF
 from spikedistill.optim import SGD, Constant, Cosine
+from spikedistill.randomness import Draws
 from spikedistill.runs import train as runs
 from spikedistill.runs.evaluate import evaluate_run
 from spikedistill.training import loop
@@ -112,7 +112,7 @@ def test_a_batch_that_is_larger_than_the_set_is_refused_before_a_teacher_trains(
 
 def test_batches_are_an_epochs_images_once_in_random_order(stripes):
     data = stripes()
-    batches = Batches(data.load().train, data, 25, seed=3)
+    batches = Batches(data.load().train, 25, seed=3)
     assert len(batches) == 4
     epochs = [torch.cat([batch.index for batch in batches.epoch(epoch)]) for epoch in (0, 1)]
     for order in epochs:
@@ -124,10 +124,15 @@ def test_batches_are_an_epochs_images_once_in_random_order(stripes):
 
 
 def test_batches_are_augmented(augmented):
-    batches = Batches(augmented.load().train, augmented, 30, seed=3)
+    plain = augmented.load().train
+    batches = Batches(augmented.augmented(plain, 4), 30, seed=3)
     for batch in batches.epoch(2):
-        raw = batches.split.images[batch.index]
-        assert torch.equal(batch.images, augment(raw, batch.index, augmented, 3, 2))
+        raw, shown = plain.images[batch.index], Draws(4, 2, batch.index)
+        expected = raw
+        for transform in augmented.augment.transforms():
+            expected = transform.fitted(augmented.shape, augmented.mean)(expected, shown)
+        assert batch.view == 2
+        assert torch.equal(batch.images, expected)
         assert not torch.equal(batch.images, raw)
 
 
@@ -138,7 +143,7 @@ def test_one_step_in_closed_form(student, tmp_path):
     state, taps = loop.start(now)
     state.student.train()
     mine = copy.deepcopy(state.student)
-    batch = next(iter(Batches(now.splits.train, recipe.data, 30, 0).epoch(0)))
+    batch = next(iter(Batches(now.splits.train, 30, 0).epoch(0)))
     losses = loop.train_step(now, state, taps, batch)
     logits = mine(normalise(batch.images, recipe.data.mean, recipe.data.std), 2)
     loss = F.cross_entropy(logits.mean(0), batch.labels)
@@ -177,7 +182,7 @@ def test_clipping(limit, student, tmp_path):
         state, taps = loop.start(now)
         state.student.train()
         before = [parameter.detach().clone() for parameter in state.student.parameters()]
-        loop.train_step(now, state, taps, next(iter(Batches(now.splits.train, recipe.data, 30, 0).epoch(0))))
+        loop.train_step(now, state, taps, next(iter(Batches(now.splits.train, 30, 0).epoch(0))))
         after = state.student.parameters()
         steps.append(torch.cat([(b - a).flatten() for a, b in zip(after, before, strict=True)]).detach())
     clipped, free = steps
@@ -236,7 +241,7 @@ def test_methods_get_float32_logits_also_in_bf16(student, tmp_path, monkeypatch)
     state.method.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0].logits))
     hidden = []
     state.student.head.register_forward_hook(lambda _module, _inputs, output: hidden.append(output.dtype))
-    loop.train_step(now, state, taps, next(iter(Batches(now.splits.train, recipe.data, 30, 0).epoch(0))))
+    loop.train_step(now, state, taps, next(iter(Batches(now.splits.train, 30, 0).epoch(0))))
     assert hidden == [torch.bfloat16]
     assert seen[0].dtype == torch.float32
     assert all(parameter.dtype == torch.float32 for parameter in state.student.parameters())

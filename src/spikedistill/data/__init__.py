@@ -1,9 +1,10 @@
 """Data sets in their published formats, as uint8 tensors, and batched augmentation."""
 
-from spikedistill.data.dataset import Augment, Dataset, Split, Splits
+from spikedistill.data.dataset import Augment, Dataset
+from spikedistill.data.split import Batch, Split, Splits, TensorSplit
 from spikedistill.values.found import found
 
-__all__ = ["Augment", "Dataset", "Split", "Splits", "datasets"]
+__all__ = ["Augment", "Batch", "Dataset", "Split", "Splits", "TensorSplit", "datasets"]
 
 
 def datasets() -> dict[str, type[Dataset]]:

@@ -1,95 +1,119 @@
-"""Augmentation of a batch of uint8 images on their device: what happens to an image depends on (seed, epoch, index).
+"""Augmentation of a batch of uint8 images on their device: crop, flip and cutout.
 
-Not on the batch it is in, its place there, or anything drawn before. There is no loop over images. Crop, flip and
-cutout do not wait for the device; AutoAugment does, twice a batch.
+There is no loop over images, and nothing here waits for the device; AutoAugment does, twice a batch.
 """
+
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
-from spikedistill.data.autoaugment import cifar10_policy
-from spikedistill.data.dataset import Dataset
-from spikedistill.randomness import Stream, integers, uniform
+from spikedistill.data.transform import Transform, fold_frames
+from spikedistill.errors import InputError
+from spikedistill.randomness import Draws, Stream
+from spikedistill.values.checks import check_at_least
 
 
-def augment(
-    images: UInt8[Tensor, "B C H W"], index: Int[Tensor, " B"], data: Dataset, seed: int, epoch: int
-) -> UInt8[Tensor, "B C H W"]:
-    """The images as this epoch shows them; `images` itself where the data set asks for no augmentation.
+@dataclass(frozen=True)
+class Crop(Transform):
+    """Pad with zeros and crop back to the size, all (2 padding + 1)^2 places equally likely."""
 
-    Args:
-        images: Of one or three channels if there is a policy.
-        index: Each image's number in the training set, on the device of `images`.
-        data: What to do, and the mean that cutout fills with.
-        seed: The run's.
-        epoch: From 0.
-    """
-    spec = data.augment
-    if spec.crop or spec.flip:
-        images = crop_and_flip(images, index, spec.crop, spec.flip, seed, epoch)
-    if spec.policy == "cifar10":
-        images = cifar10_policy(images, index, seed, epoch)
-    if spec.cutout:
-        images = cutout(images, index, spec.cutout, data.mean, seed, epoch)
-    return images
+    name = "crop"
+    order = 10
 
+    padding: int = 4
+    """In pixels, on each side; at most the longer side of the image."""
 
-def crop_and_flip(
-    images: UInt8[Tensor, "B C H W"], index: Int[Tensor, " B"], padding: int, flip: bool, seed: int, epoch: int
-) -> UInt8[Tensor, "B C H W"]:
-    """Pad with zeros and crop back to the size, all (2 padding + 1)^2 places equally likely; then mirror half of them.
+    def __post_init__(self) -> None:
+        check_at_least(self, "padding", bound=1)
 
-    Args:
-        images: Any.
-        index: Numbers in the training set.
-        padding: In pixels, on each side.
-        flip: Mirror left to right with probability 1/2.
-        seed: The run's.
-        epoch: From 0.
-    """
-    height, width = images.shape[2:]
-    padded = F.pad(images, (padding,) * 4)
-    y = torch.arange(height, device=images.device)[None]
-    x = torch.arange(width, device=images.device)[None]
-    if flip:
-        mirrored = uniform(seed, epoch, index, Stream.FLIP) < 0.5
-        x = torch.where(mirrored[:, None], width - 1 - x, x)
-    y = y + integers(2 * padding + 1, seed, epoch, index, Stream.CROP_Y)[:, None]
-    x = x + integers(2 * padding + 1, seed, epoch, index, Stream.CROP_X)[:, None]
-    flat = (y[:, :, None] * padded.shape[3] + x[:, None, :]).flatten(1)
-    return padded.flatten(2).gather(2, flat[:, None].expand(-1, images.shape[1], -1)).view(images.shape)
+    def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
+        """See `Transform.__call__`."""
+        flat = fold_frames(images)
+        height, width = flat.shape[2:]
+        padded = F.pad(flat, (self.padding,) * 4)
+        y = torch.arange(height, device=flat.device) + draws.integers(2 * self.padding + 1, Stream.CROP_Y)[:, None]
+        x = torch.arange(width, device=flat.device) + draws.integers(2 * self.padding + 1, Stream.CROP_X)[:, None]
+        pixels = (y[:, :, None] * padded.shape[3] + x[:, None, :]).flatten(1)
+        return padded.flatten(2).gather(2, pixels[:, None].expand(-1, flat.shape[1], -1)).view(images.shape)
+
+    def fitted(self, shape: tuple[int, ...], mean: tuple[float, ...]) -> Transform:  # noqa: ARG002
+        """See `Transform.fitted`."""
+        return _within(self, "padding", max(shape[-2:]), shape)
 
 
-def cutout(
-    images: UInt8[Tensor, "B C H W"],
-    index: Int[Tensor, " B"],
-    length: int,
-    mean: tuple[float, ...],
-    seed: int,
-    epoch: int,
-) -> UInt8[Tensor, "B C H W"]:
+@dataclass(frozen=True)
+class Flip(Transform):
+    """Mirror left to right with probability 1/2."""
+
+    name = "flip"
+    order = 20
+
+    def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
+        """See `Transform.__call__`."""
+        mirrored = draws.uniform(Stream.FLIP) < 0.5
+        return torch.where(mirrored.view(-1, *(1,) * (images.dim() - 1)), images.flip(-1), images)
+
+
+@dataclass(frozen=True)
+class Cutout(Transform):
     """Fill one square with the mean (DeVries and Taylor, "Improved regularization of CNNs with cutout", 2017).
 
     The square's centre is any pixel, so the square may reach over the border; it goes from centre - length // 2 to
     centre - length // 2 + length, exclusive. (The authors' code makes an odd length one smaller.)
-
-    Args:
-        images: Any.
-        index: Numbers in the training set.
-        length: Side of the square in pixels.
-        mean: Per channel, in [0, 1]. It is rounded to a grey level: normalisation makes it 0 to within 1 / (510 std).
-        seed: The run's.
-        epoch: From 0.
     """
-    inside = []
-    for size, stream in ((images.shape[2], Stream.CUTOUT_Y), (images.shape[3], Stream.CUTOUT_X)):
-        start = integers(size, seed, epoch, index, stream)[:, None] - length // 2
-        position = torch.arange(size, device=images.device)
-        inside.append((position >= start) & (position < start + length))
-    hole = inside[0][:, :, None] & inside[1][:, None, :]
-    out = images.clone()
-    for channel, value in enumerate(mean):
-        out[:, channel].masked_fill_(hole, round(255 * value))
-    return out
+
+    name = "cutout"
+    order = 40
+
+    length: int = 16
+    """Side of the square in pixels; at most twice the longer side of the image."""
+    fill: tuple[float, ...] | None = None
+    """Per channel, in [0, 1]; the data set's mean where None. It is rounded to a grey level: normalisation makes the
+    mean 0 to within 1 / (510 std)."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, "length", bound=1)
+        if not all(0 <= value <= 1 for value in self.fill or ()):
+            raise InputError(f"fill must be numbers from 0 to 1, one per channel, not {self.fill} (Cutout).")
+
+    def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
+        """See `Transform.__call__`.
+
+        Raises:
+            ValueError: `fill` is still None; `fitted` says what it is.
+        """
+        if self.fill is None:
+            raise ValueError("Cutout fills with the data set's mean: take what `fitted` returns.")
+        inside = []
+        for size, stream in ((images.shape[-2], Stream.CUTOUT_Y), (images.shape[-1], Stream.CUTOUT_X)):
+            start = draws.integers(size, stream)[:, None] - self.length // 2
+            position = torch.arange(size, device=images.device)
+            inside.append((position >= start) & (position < start + self.length))
+        hole = inside[0][:, :, None] & inside[1][:, None, :]
+        if images.dim() == 5:
+            hole = hole[:, None]
+        out = images.clone()
+        for channel, value in enumerate(self.fill):
+            out.select(-3, channel).masked_fill_(hole, round(255 * value))
+        return out
+
+    def fitted(self, shape: tuple[int, ...], mean: tuple[float, ...]) -> Transform:
+        """See `Transform.fitted`."""
+        fill = mean if self.fill is None else self.fill
+        if len(fill) != shape[-3]:
+            raise InputError(f"fill has {len(fill)} values for images of {shape[-3]} channels (Cutout). Give one each.")
+        return _within(replace(self, fill=fill), "length", 2 * max(shape[-2:]), shape)
+
+
+def _within(transform: Transform, field: str, greatest: int, shape: tuple[int, ...]) -> Transform:
+    """The transformation, whose field must not be beyond what the size of the images allows."""
+    given = getattr(transform, field)
+    if given > greatest:
+        raise InputError(
+            f"{field} must be from 1 to {greatest} for images of {shape[-2]}x{shape[-1]}, not {given} "
+            f"({type(transform).__name__})."
+        )
+    return transform

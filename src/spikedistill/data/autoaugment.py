@@ -7,10 +7,11 @@ uses (DeepVoltaire/AutoAugment with grey fill), which in turn uses Pillow; see `
 the paper differ, the code: it rotates to one side only.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from spikedistill.data.autoaugment_ops import (
@@ -29,7 +30,10 @@ from spikedistill.data.autoaugment_ops import (
     translate_x,
     translate_y,
 )
-from spikedistill.randomness import Stream, integers, uniform
+from spikedistill.data.transform import Transform
+from spikedistill.errors import InputError
+from spikedistill.randomness import Draws, Stream
+from spikedistill.values.checks import check_choice
 
 LEVELS = 9
 """The highest level; the lowest is 0."""
@@ -98,37 +102,54 @@ CIFAR10: tuple[tuple[Step, Step], ...] = (
     (("translate_y", 0.7, 9), ("auto_contrast", 0.9, 1)),
 )
 
+POLICIES = {"cifar10": CIFAR10}
+
 STREAMS = (
     (Stream.POLICY_APPLY_1, Stream.POLICY_SIGN_1),
     (Stream.POLICY_APPLY_2, Stream.POLICY_SIGN_2),
 )
 
 
-def cifar10_policy(
-    images: UInt8[Tensor, "B C H W"], index: Int[Tensor, " B"], seed: int, epoch: int
-) -> UInt8[Tensor, "B C H W"]:
-    """One of the 25 sub-policies for each image: two operations, each with its probability.
+@dataclass(frozen=True)
+class AutoAugment(Transform):
+    """One of the policy's sub-policies for each image: two operations, each with its probability.
 
-    Args:
-        images: Three channels, or one: then colour has no effect and the rest works as on grey pictures in Pillow.
-        index: Numbers in the training set.
-        seed: The run's.
-        epoch: From 0.
+    Of images of one channel or three. With one, colour has no effect and the rest works as on grey pictures in Pillow.
     """
-    policy = integers(len(CIFAR10), seed, epoch, index, Stream.POLICY)
-    out = images.clone()
-    for slot, (apply_stream, sign_stream) in enumerate(STREAMS):
-        steps = [pair[slot] for pair in CIFAR10]
-        table = torch.tensor(
-            [(list(RANGES).index(n), p, RANGES[n].magnitude(level), RANGES[n].signed) for n, p, level in steps],
-            dtype=torch.float64,
-        )
-        number, probability, magnitude, signed = table.to(images.device, non_blocking=True)[policy].unbind(1)
-        applied = uniform(seed, epoch, index, apply_stream) < probability
-        negated = (uniform(seed, epoch, index, sign_stream) < 0.5) & (signed > 0)
-        number = torch.where(applied, number, len(RANGES)).long()
-        _apply(out, number, torch.where(negated, -magnitude, magnitude))
-    return out
+
+    name = "policy"
+    order = 30
+
+    policy: Literal["cifar10"] = "cifar10"
+    """The data set that the sub-policies were found on."""
+
+    def __post_init__(self) -> None:
+        check_choice(self, "policy", tuple(POLICIES))
+
+    def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
+        """See `Transform.__call__`."""
+        pairs = POLICIES[self.policy]
+        policy = draws.integers(len(pairs), Stream.POLICY)
+        out = images.clone()
+        for slot, (apply_stream, sign_stream) in enumerate(STREAMS):
+            steps = [pair[slot] for pair in pairs]
+            table = torch.tensor(
+                [(list(RANGES).index(n), p, RANGES[n].magnitude(level), RANGES[n].signed) for n, p, level in steps],
+                dtype=torch.float64,
+            )
+            number, probability, magnitude, signed = table.to(images.device, non_blocking=True)[policy].unbind(1)
+            applied = draws.uniform(apply_stream) < probability
+            negated = (draws.uniform(sign_stream) < 0.5) & (signed > 0)
+            number = torch.where(applied, number, len(RANGES)).long()
+            _apply(out, number, torch.where(negated, -magnitude, magnitude))
+        return out
+
+    def fitted(self, shape: tuple[int, ...], mean: tuple[float, ...]) -> Transform:  # noqa: ARG002
+        """See `Transform.fitted`."""
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            what = "frames" if len(shape) == 4 else f"images of {shape[0]} channels"
+            raise InputError(f"AutoAugment is for images of 1 or 3 channels; these are {what}. Leave it out.")
+        return self
 
 
 def _apply(images: Tensor, number: Tensor, magnitude: Tensor) -> None:

@@ -3,25 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from spikedistill.data.augment import augment
-from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.split import Batch, Split
 from spikedistill.errors import InputError
 from spikedistill.randomness import permutation
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Augmented images and what they are."""
-
-    index: Int[Tensor, " B"]
-    """Positions in the split."""
-    images: UInt8[Tensor, "B C H W"]
-    """Augmented images."""
-    labels: Int[Tensor, " B"]
-    """Classes."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +15,10 @@ class Batches:
     """All batches of a training. The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
 
     split: Split
-    data: Dataset
+    """Augmented, where the data are."""
     batch_size: int
     seed: int
+    """Of the order."""
 
     def __post_init__(self) -> None:
         if self.batch_size > len(self.split):
@@ -44,9 +31,9 @@ class Batches:
         return len(self.split) // self.batch_size
 
     def epoch(self, epoch: int, first: int = 0, view: int | None = None) -> Iterator[Batch]:
-        """Return the batches of an epoch in its order, from number `first` on, in the augmentation of epoch `view`.
+        """Return the batches of an epoch in its order, from number `first` on, in one view of the images.
 
-        The epoch's own augmentation if `view` is None.
+        View number `epoch` if `view` is None.
         """
         order = self.order(epoch)
         for k in range(first, len(self)):
@@ -57,6 +44,5 @@ class Batches:
         return permutation(len(self.split), self.seed, epoch).to(self.split.labels.device)
 
     def batch(self, index: Tensor, view: int) -> Batch:
-        """Return the images with these numbers in the augmentation of epoch `view`."""
-        images = augment(self.split.images[index], index, self.data, self.seed, view)
-        return Batch(index, images, self.split.labels[index])
+        """Return the images with these numbers in one view."""
+        return Batch(index, view, self.split.take(index, view), self.split.labels[index])

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from spikedistill.data import unpickle
 from spikedistill.data.colour import luma
-from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.dataset import Dataset
 from spikedistill.data.files import data_root, download, ensure, what_to_replace
 from spikedistill.data.published import check_published
+from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError, nearest
 
 Channels = Literal["rgb", "grey"]
@@ -63,7 +64,7 @@ class CIFAR10(Dataset):
         """
         return (0.2470, 0.2435, 0.2616) if self.channels == "rgb" else (0.2392,)
 
-    def _read(self) -> tuple[Split, Split]:
+    def _read(self) -> tuple[TensorSplit, TensorSplit]:
         root = data_root(self.root)
         folder = root / self.folder
         wanted = [*self.train_files, *self.test_files]
@@ -87,7 +88,7 @@ class CIFAR10(Dataset):
         finally:
             archive.unlink()
 
-    def _read_split(self, folder: Path, names: tuple[str, ...], counts: tuple[int, ...]) -> Split:
+    def _read_split(self, folder: Path, names: tuple[str, ...], counts: tuple[int, ...]) -> TensorSplit:
         batches = [read_batch(folder / name) for name in names]
         images = torch.from_numpy(np.concatenate([images for images, _ in batches]))
         labels = torch.from_numpy(np.concatenate([labels for _, labels in batches]))
@@ -95,7 +96,7 @@ class CIFAR10(Dataset):
         split = check_published(images, labels, (3, 32, 32), counts, wrong)
         if self.channels == "rgb":
             return split
-        return Split(torch.cat([luma(part) for part in split.images.split(1000)]), split.labels)
+        return TensorSplit(torch.cat([luma(part) for part in split.images.split(1000)]), split.labels)
 
 
 def read_batch(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:

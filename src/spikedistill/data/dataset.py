@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
-from jaxtyping import Int, UInt8
-from torch import Tensor
-
+from spikedistill.data.augment import Crop, Cutout, Flip
+from spikedistill.data.autoaugment import AutoAugment
+from spikedistill.data.split import Split, Splits
 from spikedistill.data.subset import balanced, proportional, rest
+from spikedistill.data.transform import Augmented, Transform
 from spikedistill.errors import InputError, nearest
 
 Policy = Literal["none", "cifar10"]
@@ -38,30 +39,12 @@ class Augment:
                 f"Unknown policy {self.policy!r}.{nearest(self.policy, allowed)} Allowed: {', '.join(allowed)}."
             )
 
-
-@dataclass(frozen=True)
-class Split:
-    """Images and labels of one part of a data set."""
-
-    images: UInt8[Tensor, "N C H W"]
-    labels: Int[Tensor, " N"]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: Int[Tensor, " M"]) -> "Split":
-        """The images and labels with these indices."""
-        return Split(self.images[index], self.labels[index])
-
-
-@dataclass(frozen=True)
-class Splits:
-    """The parts of a loaded data set."""
-
-    train: Split
-    validation: Split | None
-    """Held out from the published training set; None where the data set asks for none."""
-    test: Split
+    def transforms(self) -> tuple[Transform, ...]:
+        """Return the usual tuple."""
+        kinds = (self.crop and Crop(self.crop), self.flip and Flip(), self.cutout and Cutout(self.cutout))
+        crop, flip, cutout = kinds
+        policy = self.policy != "none" and AutoAugment(self.policy)
+        return tuple(transform for transform in (crop, flip, policy, cutout) if isinstance(transform, Transform))
 
 
 @dataclass(frozen=True)
@@ -106,6 +89,11 @@ class Dataset:
         raise NotImplementedError
 
     @property
+    def steps(self) -> int | None:
+        """T of data that are frames, which is then the T of every recipe on them; None for images."""
+        return None
+
+    @property
     def mean(self) -> tuple[float, ...]:
         """Per channel, of the published training images scaled to [0, 1]."""
         raise NotImplementedError
@@ -133,6 +121,20 @@ class Dataset:
         if self.train_size:
             train = train[balanced(train.labels, self.train_size)]
         return Splits(train, validation, test)
+
+    def augmented(self, split: Split, seed: int) -> Split:
+        """Return a split whose views are augmented; `split` itself where there is no augmentation.
+
+        Args:
+            split: Of the training images.
+            seed: Of the augmentation.
+
+        Raises:
+            InputError: a transformation does not fit the images.
+        """
+        shape = self.shape if self.steps is None else (self.steps, *self.shape)
+        transforms = tuple(transform.fitted(shape, self.mean) for transform in self.augment.transforms())
+        return Augmented(split.labels, split, transforms, seed) if transforms else split
 
     def _read(self) -> tuple[Split, Split]:
         """The published training and test images, checked."""

@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.dataset import Dataset
 from spikedistill.data.published import check_published
+from spikedistill.data.split import TensorSplit
 from spikedistill.data.subset import proportional, rest
 
 
@@ -41,7 +42,7 @@ class Digits(Dataset):
         """Of the training images."""
         return (0.3759,)
 
-    def _read(self) -> tuple[Split, Split]:
+    def _read(self) -> tuple[TensorSplit, TensorSplit]:
         from sklearn.datasets import load_digits
 
         bunch = load_digits()

@@ -11,9 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.dataset import Dataset
 from spikedistill.data.files import data_root, download, ensure, what_to_replace
 from spikedistill.data.published import check_published
+from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError
 
 
@@ -41,7 +42,7 @@ class IdxDataset(Dataset):
         """One channel of 28 x 28."""
         return (1, 28, 28)
 
-    def _read(self) -> tuple[Split, Split]:
+    def _read(self) -> tuple[TensorSplit, TensorSplit]:
         root = data_root(self.root)
         folder = root / self.folder
         wanted = [f"{name}.gz" for name in self.files]
@@ -58,7 +59,7 @@ class IdxDataset(Dataset):
         for name, md5 in zip(self.files, self.checksums, strict=True):
             download(f"{self.address}{name}.gz", folder / f"{name}.gz", md5)
 
-    def _read_split(self, folder: Path, image_file: str, label_file: str, counts: tuple[int, ...]) -> Split:
+    def _read_split(self, folder: Path, image_file: str, label_file: str, counts: tuple[int, ...]) -> TensorSplit:
         number = sum(counts)
         images = read_idx(_find(folder, image_file), (number, *self.shape[1:]))
         labels_path = _find(folder, label_file)

@@ -1,4 +1,4 @@
-"""From uint8 images to what a network reads."""
+"""From uint8 samples to what a network reads, and the one place where the time of frames comes first."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -6,19 +6,25 @@ from torch import Tensor
 
 
 def normalise(
-    images: UInt8[Tensor, "B C H W"],
+    images: UInt8[Tensor, "B ..."],
     mean: tuple[float, ...],
     std: tuple[float, ...],
     dtype: torch.dtype = torch.float32,
-) -> Float[Tensor, "B C H W"]:
+) -> Float[Tensor, "..."]:
     """(images / 255 - mean) / std, computed in float32, in the memory format channels_last.
 
     Args:
-        images: Any.
+        images: [B, C, H, W], or frames [B, T, C, H, W].
         mean: Per channel, of images in [0, 1].
         std: Likewise.
         dtype: Of the result.
+
+    Returns:
+        [B, C, H, W], or frames as networks want them, [T, B, C, H, W].
     """
+    if images.dim() == 5:
+        frames = images.transpose(0, 1)
+        return normalise(frames.flatten(0, 1), mean, std, dtype).view(frames.shape)
     scale = torch.tensor([1 / (255 * s) for s in std])
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
     scale, shift = (v.view(-1, 1, 1).to(images.device, non_blocking=True) for v in (scale, shift))

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from spikedistill.data.dataset import Split
+from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError
 
 
 def check_published(
     images: Tensor, labels: Tensor, shape: tuple[int, int, int], counts: tuple[int, ...], place: str
-) -> Split:
+) -> TensorSplit:
     """The split, once it has the published content.
 
     Args:
@@ -33,4 +33,4 @@ def check_published(
     found = torch.bincount(labels, minlength=classes).tolist()
     if found != list(counts):
         raise InputError(f"The classes have {found} samples; the published ones have {list(counts)}. {place}")
-    return Split(images.reshape(-1, *shape), labels)
+    return TensorSplit(images.reshape(-1, *shape), labels)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.dataset import Dataset
 from spikedistill.data.normalise import normalise
+from spikedistill.data.split import Split
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.device import Precision, autocast
 
@@ -33,7 +34,7 @@ def accuracy(
     """Evaluate a network on a split, in eval mode; the network is left in the mode it was in.
 
     Args:
-        network: From images [B, C, H, W] and `steps` to logits [T, B, K].
+        network: From images [B, C, H, W] (or frames [T, B, C, H, W]) and `steps` to logits [T, B, K].
         split: On the network's device.
         data: Whose mean and deviation the network was trained with.
         steps: T, whatever the network was trained with.
@@ -45,12 +46,12 @@ def accuracy(
     alone: torch.Tensor | int = 0
     together: torch.Tensor | int = 0
     with FrozenWeights():
-        for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
-            x = normalise(images, data.mean, data.std)
+        for batch in split.in_order(batch_size):
+            x = normalise(batch.images, data.mean, data.std)
             with autocast(x.device, precision):
                 logits = network(x, steps).float()
-            alone = alone + (logits.argmax(-1) == labels).sum(1)
-            together = together + (logits.cumsum(0).argmax(-1) == labels).sum(1)
+            alone = alone + (logits.argmax(-1) == batch.labels).sum(1)
+            together = together + (logits.cumsum(0).argmax(-1) == batch.labels).sum(1)
     network.train(was_training)
     assert isinstance(alone, torch.Tensor)
     assert isinstance(together, torch.Tensor)

@@ -34,18 +34,21 @@ def evaluate_run(
     keep_freed_memory()
     place = pick_device(device)
     recipe = run.recipe
+    if steps is not None and recipe.data.steps not in (None, steps):
+        raise InputError(
+            f"steps is {steps}, and the data of {run.folder} are frames of {recipe.data.steps} steps. Leave steps out."
+        )
     network = channels_last(run.network(), place)
     data = recipe.data if root is None else replace(recipe.data, root=root)
     part = getattr(data.load(), split)
     if part is None:
         raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
-    moved = replace(part, images=part.images.to(place), labels=part.labels.to(place))
-    result = accuracy(network, moved, data, steps or recipe.steps, recipe.precision)
+    result = accuracy(network, part.to(place), data, steps or recipe.steps, recipe.precision)
     return {
         "accuracy": result.final,
         "accuracy_by_step": result.by_step,
         "accuracy_cumulative": result.cumulative,
         "steps": len(result.by_step),
         "split": split,
-        "images": len(moved),
+        "images": len(part),
     }

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from spikedistill.data.batches import Batches
-from spikedistill.data.dataset import Split, Splits
+from spikedistill.data.split import Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
 from spikedistill.machine import state_files
@@ -83,6 +83,11 @@ def check(recipe: Recipe) -> Recipe:
         raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
     if recipe.teacher is not None:
         check_cache(method, recipe.teacher)
+    if recipe.data.steps not in (None, recipe.steps):
+        raise InputError(
+            f"steps is {recipe.steps}, and {recipe.data.name} are frames of {recipe.data.steps} time steps. "
+            f"Take --steps {recipe.data.steps}, or make other frames of the events."
+        )
     if averages(recipe.neuron):
         check_rates(recipe)
     if isinstance(recipe.teacher, FromRecipe):
@@ -161,7 +166,7 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
     """Train to the end, then write weights and numbers; what can be wrong is found before a teacher is trained."""
     recipe = run.recipe
     state_files.remove_partial_files(run.folder)
-    splits = _to(recipe.data.load(), device)
+    splits = recipe.data.load().to(device)
     check_student(recipe, splits)
     if isinstance(recipe.teacher, FromRecipe):
         theirs = everywhere(recipe.teacher.recipe, with_root(recipe.data.root))
@@ -192,10 +197,11 @@ def check_student(recipe: Recipe, splits: Splits) -> None:
     """Raise InputError where the student cannot be built, tapped or given a whole batch."""
     student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
     attach(student, recipe.method.student_taps)
-    Batches(splits.train, recipe.data, recipe.batch_size, recipe.seed)
+    Batches(recipe.data.augmented(splits.train, recipe.seed), recipe.batch_size, recipe.seed)
     if recipe.batch_size == 1:
+        frames = () if recipe.data.steps is None else (recipe.data.steps,)
         try:
-            student(torch.zeros(1, *recipe.data.shape), recipe.steps)
+            student(torch.zeros(*frames, 1, *recipe.data.shape), recipe.steps)
         except ValueError as error:
             raise InputError("batch_size 1 leaves a norm one value per channel. Take 2 or more.") from error
 
@@ -218,10 +224,3 @@ def numbers(recipe: Recipe, state: TrainingState, result: Accuracy, splits: Spli
         "seed": recipe.seed,
         "versions": versions(),
     }
-
-
-def _to(splits: Splits, device: torch.device) -> Splits:
-    def move(split: Split) -> Split:
-        return Split(split.images.to(device), split.labels.to(device))
-
-    return Splits(move(splits.train), splits.validation and move(splits.validation), move(splits.test))

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikedistill.data.dataset import Dataset, Split
+from spikedistill.data.dataset import Dataset
 from spikedistill.data.normalise import normalise
+from spikedistill.data.split import Split
 from spikedistill.errors import InputError, nearest
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.device import Precision, autocast, channels_last
@@ -44,7 +45,7 @@ class LoadedTeacher:
 
     @torch.no_grad()
     def signals(self, images: Tensor, precision: Precision) -> Signals:
-        """Return what the teacher says of augmented uint8 images [B, C, H, W].
+        """Return what the teacher says of augmented uint8 images [B, C, H, W], or frames [B, T, C, H, W].
 
         Logits are rounded to float16, as they would be if they were stored, so that a run is the same with stored
         outputs and without. In bf16 this changes nothing (a network that ends in a linear layer answers in bfloat16,
@@ -124,14 +125,14 @@ def check_answers(teacher: LoadedTeacher, split: Split, classes: int, precision:
     Raises:
         InputError: it cannot take such images, or it knows another number of classes.
     """
-    shape = tuple(split.images.shape[1:])
-    if not len(teacher.mean) == len(teacher.std) == shape[0]:
+    shape = split.shape
+    if not len(teacher.mean) == len(teacher.std) == shape[-3]:
         raise InputError(
             f"The teacher was made for images of {len(teacher.mean)} channels (it has as many means and deviations), "
-            f"these have {shape[0]}."
+            f"these have {shape[-3]}."
         )
     try:
-        logits = teacher.signals(split.images[:2], precision).logits
+        logits = teacher.signals(split.first(2), precision).logits
     except InputError:
         raise
     except Exception as error:  # whatever a user's own module raises

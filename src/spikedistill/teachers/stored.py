@@ -37,8 +37,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from spikedistill.data.batches import Batch, Batches
-from spikedistill.data.dataset import Split
+from spikedistill.data.batches import Batches
+from spikedistill.data.split import Batch, Split
 from spikedistill.errors import InputError, Stopped
 from spikedistill.machine.device import Precision
 from spikedistill.machine.progress import Reporter
@@ -46,7 +46,7 @@ from spikedistill.machine.state_files import remove_partial_files, tensors_diges
 from spikedistill.methods.method import Signals
 from spikedistill.recipe import Recipe
 from spikedistill.teachers.load import LoadedTeacher
-from spikedistill.values.plain import digest, to_json
+from spikedistill.values.plain import digest
 
 FORMAT = 1
 """Version of the files; part of the key."""
@@ -84,6 +84,8 @@ class TeacherCache:
     """That the teacher runs in."""
     views: int
     """Views that the run needs."""
+    classes: int
+    """Of the data."""
 
     @property
     def key(self) -> str:
@@ -109,7 +111,7 @@ class TeacherCache:
                     self._write(view, self._ask(view, stopping))
         if all(self.path(other).is_file() for other in range(self.views)):
             self.teacher.network.to("cpu")  # not needed any more: leaves the room to the student
-        return StoredView(self._read(view).to(self.batches.split.images.device))
+        return StoredView(self._read(view).to(self.batches.split.labels.device))
 
     def verify(self) -> None:
         """Look at all files that the run will read, and ask the teacher again about a few random batches.
@@ -176,7 +178,7 @@ class TeacherCache:
             raise self._unusable(view, f"is truncated, damaged or of another kind ({error})") from error
         if (header.get("key"), header.get("view")) != (self.key, str(view)):
             raise self._unusable(view, "is of another teacher, other data or another view than its place says")
-        expected = (len(self.batches.split), self.batches.data.classes)
+        expected = (len(self.batches.split), self.classes)
         if logits.dim() != 3 or logits.dtype != torch.float16 or (logits.shape[0], logits.shape[2]) != expected:
             raise self._unusable(view, f"holds {logits.dtype} of shape {tuple(logits.shape)}, which does not fit")
         return logits, header.get("sha256", "")
@@ -221,9 +223,9 @@ def open_cache(recipe: Recipe, split: Split, teacher: LoadedTeacher) -> TeacherC
         raise InputError(
             f"--teacher.cache: {folder} cannot be made ({error.strerror}). Name another folder."
         ) from error
-    batches = Batches(split, recipe.data, recipe.batch_size, recipe.seed)
+    batches = Batches(recipe.data.augmented(split, recipe.seed), recipe.batch_size, recipe.seed)
     views = min(recipe.teacher.views or recipe.epochs, recipe.epochs)
-    cache = TeacherCache(folder, what, batches, teacher, recipe.precision, views)
+    cache = TeacherCache(folder, what, batches, teacher, recipe.precision, views, recipe.data.classes)
     cache.verify()
     return cache
 
@@ -232,9 +234,7 @@ def ingredients(recipe: Recipe, split: Split, teacher: LoadedTeacher) -> dict[st
     """Return everything that the stored logits are a function of, as plain data."""
     return {
         "format": FORMAT,
-        "images": tensors_digest({"images": split.images}),
-        "augment": to_json(recipe.data.augment),
-        "cutout_mean": list(recipe.data.mean),
+        "images": recipe.data.augmented(split, recipe.seed).digest(),
         "seed": recipe.seed,
         "batch_size": recipe.batch_size,
         "precision": recipe.precision,

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from spikedistill.data.batches import Batch, Batches
-from spikedistill.data.dataset import Split, Splits
+from spikedistill.data.batches import Batches
 from spikedistill.data.normalise import normalise
+from spikedistill.data.split import Batch, Split, Splits
 from spikedistill.errors import DivergedError, InputError, Stopped
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine import state_files
@@ -64,7 +64,7 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
         InputError: the checkpoint is damaged, or was made with another teacher.
     """
     recipe = task.recipe
-    batches = Batches(task.splits.train, recipe.data, recipe.batch_size, recipe.seed)
+    batches = Batches(recipe.data.augmented(task.splits.train, recipe.seed), recipe.batch_size, recipe.seed)
     state, taps = start(task)
     if task.checkpoint.is_file():
         resume(task, state)
@@ -118,7 +118,7 @@ def resume(task: Task, state: TrainingState) -> None:
 @torch.no_grad()
 def example_signals(task: Task, student: nn.Module, taps: Taps) -> tuple[Signals, Signals | None]:
     """Return signals for two images, which a method with trainable parts is built for."""
-    images = task.splits.train.images[:2]
+    images = task.splits.train.first(2)
     student.eval()
     with taps.recording():
         logits = student(normalise(images, task.recipe.data.mean, task.recipe.data.std), task.recipe.steps)
