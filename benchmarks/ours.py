@@ -185,7 +185,6 @@ def _distil(teacher: Tensor) -> Loss:
     method = VanillaKD()
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        terms = method.losses(Signals(logits, {}), Signals(teacher, {}), labels)
-        return torch.stack(tuple(terms.values())).sum()
+        return method.total(method.losses(Signals(logits, {}), Signals(teacher, {}), labels))
 
     return loss

@@ -4,6 +4,7 @@ import ast
 import copy
 import dataclasses
 import inspect
+import math
 import re
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.methods import Losses, Method, MethodModule, Signals, methods
+from spikedistill.methods import Losses, Method, MethodModule, Side, Signals, methods
 from spikedistill.methods.divergences import cross_entropy
 
 K = 10
@@ -29,14 +30,18 @@ class Connected(Method):
 
     weight: float = 0.1
 
-    def build(self, student: Signals, teacher: Signals | None) -> "Connector":
-        taught = self.taught_by(teacher)
-        return Connector(self, student.taps["hidden"].shape[2], taught.taps["features"].shape[2])
+    @property
+    def weights(self) -> dict[str, float]:
+        return {"hint": self.weight}
+
+    def build(self, student: Side, teacher: Side | None) -> "Connector":
+        assert teacher is not None
+        return Connector(self, student.signals.taps["hidden"].shape[2], teacher.signals.taps["features"].shape[2])
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
         taught = self.taught_by(teacher).taps["features"].mean(0)
         distance = (student.taps["hidden"].mean(0) - taught).square().mean()
-        return {"cross_entropy": cross_entropy(student.logits, labels), "hint": self.weight * distance}
+        return {"cross_entropy": cross_entropy(student.logits, labels), "hint": distance}
 
 
 class Connector(MethodModule):
@@ -66,6 +71,11 @@ def signals(method, T=4, teacher_T=1, B=6, dtype=torch.float32, seed=0):
     student = network(T, method.student_taps, 6)
     teacher = network(teacher_T, method.teacher_taps, 8) if method.needs_teacher else None
     return student, teacher, torch.randint(0, K, (B,), generator=draw)
+
+
+def built(method, student, teacher):
+    """The method's module, for signals of no network."""
+    return method.build(Side(None, student), teacher and Side(None, teacher))
 
 
 def reordered(one, order):
@@ -121,7 +131,7 @@ def autocast(dtype):
 def test_losses_are_named_finite_scalars_in_32_bits(method, T, teacher_T, dtype):
     student, teacher, labels = signals(method, T, teacher_T, dtype=dtype)
     with autocast(dtype):
-        losses = method.build(student, teacher)(student, teacher, labels)
+        losses = built(method, student, teacher)(student, teacher, labels)
     assert losses
     for name, loss in losses.items():
         assert re.fullmatch(r"[a-z0-9_]+", name)
@@ -131,9 +141,34 @@ def test_losses_are_named_finite_scalars_in_32_bits(method, T, teacher_T, dtype)
 
 
 @every_method
+def test_weights_are_finite_factors_of_terms(method):
+    student, teacher, labels = signals(method)
+    losses = built(method, student, teacher)(student, teacher, labels)
+    assert all(math.isfinite(weight) for weight in method.weights.values())
+    assert {name for name, weight in method.weights.items() if weight} <= losses.keys()
+    expected = sum(method.weights.get(name, 1.0) * loss.item() for name, loss in losses.items())
+    assert method.total(losses).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", [cls() for cls in methods().values() if cls.needs_labels], ids=type)
+def test_label_smoothing_is_a_field_of_every_method_with_labels(method):
+    """Smoothed by e, a cross-entropy moves to the mean of the log-probabilities of all classes by that share."""
+    student, teacher, labels = signals(method)
+    none, some, full = (
+        built(each, student, teacher)(student, teacher, labels)
+        for each in (dataclasses.replace(method, label_smoothing=share) for share in (0.0, 0.2, 1.0))
+    )
+    assert any(none[name] != some[name] for name in none)
+    for name in none:
+        torch.testing.assert_close(some[name], 0.8 * none[name] + 0.2 * full[name])
+    with pytest.raises(InputError, match="label_smoothing must be between 0 and 1"):
+        dataclasses.replace(method, label_smoothing=1.5)
+
+
+@every_method
 def test_bf16_is_near_32_bits(method):
     narrow, wide = (signals(method, dtype=dtype) for dtype in (torch.bfloat16, torch.float32))
-    module = method.build(*wide[:2])
+    module = built(method, *wide[:2])
     with autocast(torch.bfloat16):
         losses = module(*narrow)
     same(losses, module(*wide), rtol=0.02, atol=0.02)
@@ -143,14 +178,14 @@ def test_bf16_is_near_32_bits(method):
 def test_large_logits_stay_finite(method):
     student, teacher, labels = signals(method)
     student, teacher = (one and Signals(one.logits * 1e4, one.taps) for one in (student, teacher))
-    assert all(torch.isfinite(loss) for loss in method.build(student, teacher)(student, teacher, labels).values())
+    assert all(torch.isfinite(loss) for loss in built(method, student, teacher)(student, teacher, labels).values())
 
 
 @every_method
 def test_gradient_reaches_the_student_and_never_the_teacher(method):
     student, teacher, labels = signals(method)
-    module = method.build(student, teacher)
-    sum(module(student, teacher, labels).values()).backward()
+    module = built(method, student, teacher)
+    method.total(module(student, teacher, labels)).backward()
     for leaf in (student.logits, *student.taps.values(), *module.parameters()):
         assert torch.isfinite(leaf.grad).all()
         assert leaf.grad.abs().sum() > 0
@@ -161,24 +196,24 @@ def test_gradient_reaches_the_student_and_never_the_teacher(method):
 @every_method
 def test_every_step_and_every_sample_counts(method):
     student, teacher, labels = signals(method)
-    sum(method.build(student, teacher)(student, teacher, labels).values()).backward()
+    method.total(built(method, student, teacher)(student, teacher, labels)).backward()
     assert (student.logits.grad.abs().sum(dim=-1) > 0).all()
 
 
 @every_method
 def test_a_step_down_the_gradient_lowers_the_loss(method):
     student, teacher, labels = signals(method)
-    module = method.build(student, teacher)
-    before = sum(module(student, teacher, labels).values())
+    module = built(method, student, teacher)
+    before = method.total(module(student, teacher, labels))
     before.backward()
     stepped = Signals(student.logits - 0.01 * student.logits.grad, student.taps)
-    assert sum(module(stepped, teacher, labels).values()) < before
+    assert method.total(module(stepped, teacher, labels)) < before
 
 
 @every_method
 def test_the_order_of_the_batch_does_not_matter(method):
     student, teacher, labels = signals(method)
-    module = method.build(student, teacher)
+    module = built(method, student, teacher)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     same(
         module(student, teacher, labels),
@@ -189,7 +224,7 @@ def test_the_order_of_the_batch_does_not_matter(method):
 @every_method
 def test_labels_go_with_their_samples(method):
     student, teacher, labels = signals(method)
-    module = method.build(student, teacher)
+    module = built(method, student, teacher)
     moved = module(student, teacher, (labels + 1) % K)
     assert any(loss != moved[name] for name, loss in module(student, teacher, labels).items())
 
@@ -208,11 +243,11 @@ def test_a_teacher_is_needed_or_not_looked_at(method):
 @every_method
 def test_saved_and_resumed_it_is_the_same(method):
     student, teacher, labels = signals(method)
-    trained = method.build(student, teacher)
+    trained = built(method, student, teacher)
     with torch.no_grad():
         for parameter in trained.parameters():
             parameter.add_(torch.randn(parameter.shape))
-    resumed = method.build(student, teacher)
+    resumed = built(method, student, teacher)
     resumed.load_state_dict(trained.state_dict())
     expected = trained(student, teacher, labels)
     same(resumed(student, teacher, labels), expected, rtol=0, atol=0)
@@ -222,7 +257,7 @@ def test_saved_and_resumed_it_is_the_same(method):
 @every_method
 def test_the_module_of_a_method_without_trained_parts_is_its_losses(method):
     student, teacher, labels = signals(method)
-    module = method.build(student, teacher)
+    module = built(method, student, teacher)
     if type(module) is MethodModule:
         same(module(student, teacher, labels), method.losses(student, teacher, labels), rtol=0, atol=0)
         assert module.state_dict() == {}
@@ -234,13 +269,13 @@ def test_trained_parts_train_with_the_student():
     """The connector learns to map the student's activations to a teacher's that are a linear map of them."""
     method, (student, _, labels) = Connected(), signals(Connected())
     teacher = Signals(student.logits[:1], {"features": student.taps["hidden"].mean(0, keepdim=True)[:, :, :3]})
-    module = method.build(student, teacher)
+    module = built(method, student, teacher)
     optimiser = torch.optim.Adam(module.parameters(), lr=0.05)
     hints = []
     for _ in range(100):
         losses = module(student, teacher, labels)
         hints.append(losses["hint"].item())
         optimiser.zero_grad()
-        sum(losses.values()).backward()
+        method.total(losses).backward()
         optimiser.step()
     assert hints[-1] < 0.01 * hints[0]

@@ -17,10 +17,12 @@ def test_the_two_terms_share_a_weight_of_one(oracle, draw):
     """(1 - lambda) L_TET + lambda mean (z - phi)^2, the form of the public code."""
     batch = draw(1)
     student, _, labels = batch.signals()
-    losses = TET(mse_weight=0.05, mse_target=0.5).losses(student, None, labels)
-    expected = 0.95 * oracle.cross_entropy(batch.student, batch.labels)
-    assert losses["cross_entropy"].item() == pytest.approx(expected, rel=1e-9)
-    assert losses["mse"].item() == pytest.approx(0.05 * np.mean((batch.student - 0.5) ** 2), rel=1e-9)
+    method = TET(mse_weight=0.05, mse_target=0.5)
+    losses = method.losses(student, None, labels)
+    ce, mse = oracle.cross_entropy(batch.student, batch.labels), np.mean((batch.student - 0.5) ** 2)
+    assert losses["cross_entropy"].item() == pytest.approx(ce, rel=1e-9)
+    assert losses["mse"].item() == pytest.approx(mse, rel=1e-9)
+    assert method.total(losses).item() == pytest.approx(0.95 * ce + 0.05 * mse, rel=1e-9)
 
 
 def test_the_regulariser_alone(draw):

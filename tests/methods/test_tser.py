@@ -8,7 +8,7 @@ from spikedistill.methods import TSER, Signals, VanillaKD
 
 
 def total(method, batch):
-    return sum(method.losses(*batch.signals()).values()).item()
+    return method.total(method.losses(*batch.signals())).item()
 
 
 def rows_of_table_3(oracle, batch, alpha, tau, penalty):
@@ -48,13 +48,15 @@ def test_the_five_rows_are_five_losses(oracle, draw):
     assert min(abs(a - b) for i, a in enumerate(values) for b in values[:i]) > 1e-3
 
 
-def test_terms_are_named_and_weighted(oracle, draw):
+def test_terms_are_raw_and_named_and_have_weights(oracle, draw):
     batch = draw(1)
-    losses = TSER(alpha=0.25, temperature=2.0, entropy=0.1, entropy_temperature=3.0).losses(*batch.signals())
-    assert list(losses) == ["cross_entropy", "kl", "entropy"]
-    assert losses["cross_entropy"].item() == pytest.approx(0.75 * oracle.cross_entropy(batch.student, batch.labels))
-    assert losses["kl"].item() == pytest.approx(0.25 * 4.0 * oracle.kl(batch.target, batch.student, 2.0))
-    assert losses["entropy"].item() == pytest.approx(-0.1 * oracle.entropy(batch.student, 3.0))
+    method = TSER(alpha=0.25, temperature=2.0, entropy=0.1, entropy_temperature=3.0)
+    losses = method.losses(*batch.signals())
+    assert list(losses) == list(method.weights) == ["cross_entropy", "kl", "entropy"]
+    assert losses["cross_entropy"].item() == pytest.approx(oracle.cross_entropy(batch.student, batch.labels))
+    assert losses["kl"].item() == pytest.approx(oracle.kl(batch.target, batch.student, 2.0))
+    assert losses["entropy"].item() == pytest.approx(oracle.entropy(batch.student, 3.0))
+    assert list(method.weights.values()) == pytest.approx([0.75, 0.25 * 4.0, -0.1])
 
 
 def test_a_share_of_separation_mixes_the_two_losses(draw):
@@ -76,7 +78,7 @@ def test_is_plain_kd_exactly_at_one_step_without_entropy(draw, separate, scale):
     ):
         student, teacher, labels = batch.signals(torch.float32)
         losses = method.losses(student, teacher, labels)
-        sum(losses.values()).backward()
+        method.total(losses).backward()
         gradients.append((losses, student.logits.grad))
     (tser, tser_gradient), (plain, plain_gradient) = gradients
     assert tser == plain
@@ -85,10 +87,9 @@ def test_is_plain_kd_exactly_at_one_step_without_entropy(draw, separate, scale):
 
 def test_tau_squared_is_the_only_effect_of_scale(draw):
     signals = draw(4).signals()
-    with_factor, literal = (TSER(scale=scale).losses(*signals) for scale in ("tau_squared", "none"))
-    torch.testing.assert_close(with_factor["kl"], 25.0 * literal["kl"])
-    assert with_factor["cross_entropy"] == literal["cross_entropy"]
-    assert with_factor["entropy"] == literal["entropy"]
+    with_factor, literal = (TSER(scale=scale) for scale in ("tau_squared", "none"))
+    assert with_factor.losses(*signals) == literal.losses(*signals)
+    assert with_factor.weights == {**literal.weights, "kl": 25.0 * literal.weights["kl"]}
 
 
 def test_the_entropy_term_rewards_uncertainty(draw):
@@ -96,7 +97,8 @@ def test_the_entropy_term_rewards_uncertainty(draw):
     batch = draw(5)
     student, teacher, labels = batch.signals()
     sure = Signals(3.0 * student.logits)
-    assert TSER().losses(student, teacher, labels)["entropy"] < TSER().losses(sure, teacher, labels)["entropy"] < 0
+    less_sure, more_sure = (TSER().losses(one, teacher, labels)["entropy"] for one in (student, sure))
+    assert less_sure > more_sure > 0 > TSER().weights["entropy"]
 
 
 def test_a_larger_lambda_leaves_more_entropy_after_a_step(oracle, draw):
@@ -104,7 +106,8 @@ def test_a_larger_lambda_leaves_more_entropy_after_a_step(oracle, draw):
     after = []
     for penalty in (0.0, 0.05, 0.5):
         student, teacher, labels = batch.signals()
-        sum(TSER(entropy=penalty).losses(student, teacher, labels).values()).backward()
+        method = TSER(entropy=penalty)
+        method.total(method.losses(student, teacher, labels)).backward()
         after.append(oracle.entropy((student.logits - student.logits.grad).detach().numpy()))
     assert after[0] < after[1] < after[2]
 

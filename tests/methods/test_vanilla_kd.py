@@ -10,21 +10,25 @@ from spikedistill.methods import TSER, VanillaKD
 
 def test_is_the_weighted_sum_on_the_mean_of_the_logits(oracle, draw):
     batch = draw(0, teacher_T=3)
-    losses = VanillaKD(alpha=0.3, temperature=4.0).losses(*batch.signals())
+    method = VanillaKD(alpha=0.3, temperature=4.0)
+    losses = method.losses(*batch.signals())
     ce, kl = oracle.cross_entropy(batch.mean, batch.labels), oracle.kl(batch.target, batch.mean, 4.0)
-    assert losses["cross_entropy"].item() == pytest.approx(0.7 * ce, rel=1e-9)
-    assert losses["kl"].item() == pytest.approx(0.3 * 16.0 * kl, rel=1e-9)
+    assert losses["cross_entropy"].item() == pytest.approx(ce, rel=1e-9)
+    assert losses["kl"].item() == pytest.approx(kl, rel=1e-9)
+    assert method.total(losses).item() == pytest.approx(0.7 * ce + 0.3 * 16.0 * kl, rel=1e-9)
 
 
 def test_average_of_probabilities_is_equation_7(oracle, draw):
     batch, tau = draw(1), 4.0
-    losses = VanillaKD(0.3, tau, average="probabilities", scale="none").losses(*batch.signals())
+    method = VanillaKD(0.3, tau, average="probabilities", scale="none")
+    losses = method.losses(*batch.signals())
     q = oracle.softmax(batch.student).mean(axis=0)
     p, q_tau = oracle.softmax(batch.target, tau), oracle.softmax(batch.student, tau).mean(axis=0)
     ce = -np.log(q[np.arange(5), batch.labels]).mean()
     kl = (p * np.log(p / q_tau)).sum(axis=-1).mean()
-    assert losses["cross_entropy"].item() == pytest.approx(0.7 * ce, rel=1e-9)
-    assert losses["kl"].item() == pytest.approx(0.3 * kl, rel=1e-9)
+    assert losses["cross_entropy"].item() == pytest.approx(ce, rel=1e-9)
+    assert losses["kl"].item() == pytest.approx(kl, rel=1e-9)
+    assert method.total(losses).item() == pytest.approx(0.7 * ce + 0.3 * kl, rel=1e-9)
     assert abs(ce - oracle.cross_entropy(batch.mean, batch.labels)) > 0.01  # the two averages are two losses
 
 

@@ -154,10 +154,10 @@ def test_any_module_sees_the_students_view_in_its_own_statistics(student, augmen
     batches = []
     step = loop.train_step
 
-    def spy(task, state, taps, batch):
+    def spy(task, state, batch):
         batches.append(batch.images.clone())
         hook = state.student.register_forward_pre_hook(lambda _module, inputs: students.append(inputs[0]))
-        losses = step(task, state, taps, batch)
+        losses = step(task, state, batch)
         hook.remove()
         return losses
 

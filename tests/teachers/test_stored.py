@@ -153,9 +153,9 @@ def test_fewer_views_repeat_for_teacher_and_student(cached, tmp_path, monkeypatc
     steps = []
     step = loop.train_step
 
-    def spy(task, state, taps, batch):
+    def spy(task, state, batch):
         steps.append((state.epoch, batch, loop.ask(task, batch).logits))
-        return step(task, state, taps, batch)
+        return step(task, state, batch)
 
     monkeypatch.setattr(loop, "train_step", spy)
     runs.train_recipe(few, tmp_path / "runs", "cpu")

@@ -140,16 +140,16 @@ def test_one_step_in_closed_form(student, tmp_path):
     """Autograd and SGD by hand, on the same weights: what the loop does, and nothing else."""
     recipe = replace(student, optimizer=SGD(0.1, momentum=0.0, weight_decay=0.01), schedule=Constant(), steps=2)
     now = task(recipe, tmp_path)
-    state, taps = loop.start(now)
+    state = loop.start(now)
     state.student.train()
     mine = copy.deepcopy(state.student)
     batch = next(iter(Batches(now.splits.train, 30, 0).epoch(0)))
-    losses = loop.train_step(now, state, taps, batch)
+    losses = loop.train_step(now, state, batch)
     logits = mine(normalise(batch.images, recipe.data.mean, recipe.data.std), 2)
     loss = F.cross_entropy(logits.mean(0), batch.labels)
     loss.backward()
     assert losses["cross_entropy"].item() == pytest.approx(loss.item(), rel=1e-6)
-    assert state.sums["right"] == (logits.mean(0).argmax(-1) == batch.labels).sum()
+    assert state.right == (logits.mean(0).argmax(-1) == batch.labels).sum()
     with torch.no_grad():
         for parameter in mine.parameters():
             decay = 0.01 if parameter.dim() >= 2 else 0.0
@@ -179,10 +179,10 @@ def test_clipping(limit, student, tmp_path):
     steps = []
     for each in (recipe, replace(recipe, clip_norm=0.0)):
         now = task(each, tmp_path)
-        state, taps = loop.start(now)
+        state = loop.start(now)
         state.student.train()
         before = [parameter.detach().clone() for parameter in state.student.parameters()]
-        loop.train_step(now, state, taps, next(iter(Batches(now.splits.train, 30, 0).epoch(0))))
+        loop.train_step(now, state, next(iter(Batches(now.splits.train, 30, 0).epoch(0))))
         after = state.student.parameters()
         steps.append(torch.cat([(b - a).flatten() for a, b in zip(after, before, strict=True)]).detach())
     clipped, free = steps
@@ -236,12 +236,12 @@ def test_methods_get_float32_logits_also_in_bf16(student, tmp_path, monkeypatch)
     """A softmax in bfloat16 would have two digits."""
     recipe = replace(student, precision="bf16")
     now = task(recipe, tmp_path)
-    state, taps = loop.start(now)
+    state = loop.start(now)
     seen = []
     state.method.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0].logits))
     hidden = []
     state.student.head.register_forward_hook(lambda _module, _inputs, output: hidden.append(output.dtype))
-    loop.train_step(now, state, taps, next(iter(Batches(now.splits.train, 30, 0).epoch(0))))
+    loop.train_step(now, state, next(iter(Batches(now.splits.train, 30, 0).epoch(0))))
     assert hidden == [torch.bfloat16]
     assert seen[0].dtype == torch.float32
     assert all(parameter.dtype == torch.float32 for parameter in state.student.parameters())
@@ -254,7 +254,7 @@ def test_it_learns(changes, student, tmp_path):
 
 
 def test_weights_of_convolutions_are_channels_last(student, tmp_path):
-    state, _ = loop.start(task(student, tmp_path))
+    state = loop.start(task(student, tmp_path))
     weight = state.student.convs[0].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()

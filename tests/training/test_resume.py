@@ -42,7 +42,7 @@ class Hinted(Method):
     teacher_taps: ClassVar[tuple[str, ...]] = ("conv_acts.0",)
 
     def build(self, student, teacher):
-        return Connector(*(signals.taps["conv_acts.0"].shape[2] for signals in (student, teacher)))
+        return Connector(*(side.signals.taps["conv_acts.0"].shape[2] for side in (student, teacher)))
 
 
 class Connector(MethodModule):

@@ -5,7 +5,7 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.kdsnn import KDSNNResponse
-from spikedistill.methods.method import Losses, Method, MethodModule, Signals
+from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
 from spikedistill.methods.tet import TET
 from spikedistill.methods.tser import TSER
 from spikedistill.methods.vanilla_kd import VanillaKD
@@ -19,8 +19,10 @@ __all__ = [
     "Losses",
     "Method",
     "MethodModule",
+    "Side",
     "Signals",
     "VanillaKD",
+    "Weights",
     "methods",
 ]
 

@@ -24,7 +24,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from spikedistill.methods.divergences import cross_entropy, mean_logits, soft_cross_entropy, target_logits
-from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.methods.method import Losses, Method, Signals, Weights
 from spikedistill.values.checks import check_above, check_share
 
 CITATION = """\
@@ -51,10 +51,17 @@ class KDSNNResponse(Method):
     """Share of the teacher in the loss, in [0, 1]; the labels get the rest."""
     temperature: float = 4.0
     """What logits are divided by before the softmax, above 0; above 1 in the paper."""
+    label_smoothing: float = 0.0
+    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_share(self, "alpha")
+        check_share(self, "alpha", "label_smoothing")
         check_above(self, "temperature", most=1e6)
+
+    @property
+    def weights(self) -> Weights:
+        """See the class."""
+        return {"soft_cross_entropy": self.alpha * self.temperature**2, "cross_entropy": 1.0 - self.alpha}
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
         """See the class."""
@@ -62,8 +69,7 @@ class KDSNNResponse(Method):
         mean = mean_logits(student.logits)
         losses: Losses = {}
         if self.alpha > 0.0:
-            weight = self.alpha * self.temperature**2
-            losses["soft_cross_entropy"] = weight * soft_cross_entropy(target, mean, self.temperature)
+            losses["soft_cross_entropy"] = soft_cross_entropy(target, mean, self.temperature)
         if self.alpha < 1.0:
-            losses["cross_entropy"] = (1.0 - self.alpha) * cross_entropy(mean, labels)
+            losses["cross_entropy"] = cross_entropy(mean, labels, self.label_smoothing)
         return losses

@@ -1,16 +1,21 @@
 """What every distillation method is: named losses of a student's signals, a teacher's signals and labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
+from spikedistill.randomness import Draws
 
 Losses = dict[str, Tensor]
-"""Loss terms by name, scalars, weighted already: the loop sums them and logs each by its name."""
+"""Raw loss terms by name, scalars: they are logged as they are, and minimised times their weights."""
+
+Weights = Mapping[str, float]
+"""Factors of loss terms, by the terms' names."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +32,47 @@ class Signals:
         return Signals(self.logits.detach(), {name: tap.detach() for name, tap in self.taps.items()})
 
 
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two that a method is built for: a network, and what it said of two images."""
+
+    network: nn.Module | None
+    """None for a teacher whose answers are stored."""
+    signals: Signals
+
+
 @dataclass(frozen=True)
 class Method:
-    """Base of all methods: the hyper-parameters as fields, the losses as a function of signals."""
+    """Base of all methods: the hyper-parameters as fields, the losses as a function of signals.
+
+    The class variables may be properties that depend on the fields.
+    """
 
     name: ClassVar[str]
     """Name on the command line and in recipes' files, in kebab-case."""
     needs_teacher: ClassVar[bool] = True
-    """False for a method that trains from labels alone."""
+    """False for a method that trains without one."""
+    needs_labels: ClassVar[bool] = True
+    """False for a method that does not look at the labels."""
+    same_steps: ClassVar[bool] = False
+    """True for a method that compares time steps: student and teacher must have as many."""
+    draws: ClassVar[bool] = False
+    """True for a method with random numbers: `losses` is given `draws` too."""
     student_taps: ClassVar[tuple[str, ...]] = ()
     """Activations of the student that `losses` reads: stages of the model, or dotted module paths."""
     teacher_taps: ClassVar[tuple[str, ...]] = ()
     """The same of the teacher."""
 
+    @property
+    def weights(self) -> Weights:
+        """Factors of the loss terms by name. A term that is not named here counts once."""
+        return {}
+
     def losses(self, student: Signals, teacher: Signals | None, labels: Int[Tensor, " B"]) -> Losses:
-        """Loss terms by name; their sum is minimised.
+        """Raw loss terms by name; their sum, each times its weight, is minimised.
+
+        A method whose flag `draws` is set takes a fourth argument of that name, the random numbers of the batch
+        (`spikedistill.randomness.Draws`), each a function of (seed, epoch, index).
 
         Args:
             student: With gradient.
@@ -49,6 +80,12 @@ class Method:
             labels: Class indices.
         """
         raise NotImplementedError
+
+    def total(self, losses: Losses) -> Float[Tensor, ""]:
+        """What is minimised: the sum of the terms, each times its weight."""
+        weights = self.weights
+        weighted = (loss if weights.get(name, 1.0) == 1.0 else weights[name] * loss for name, loss in losses.items())
+        return torch.stack(tuple(weighted)).sum()
 
     def taught_by(self, teacher: Signals | None) -> Signals:
         """The teacher's signals outside autograd.
@@ -60,8 +97,8 @@ class Method:
             raise InputError(f"The method {self.name!r} needs a teacher and was given none. Name a teacher.")
         return teacher.detach()
 
-    def build(self, student: Signals, teacher: Signals | None) -> "MethodModule":  # noqa: ARG002
-        """The method as a module, for signals shaped like these.
+    def build(self, student: Side, teacher: Side | None) -> "MethodModule":  # noqa: ARG002
+        """The method as a module, for these networks and for signals shaped like these.
 
         A method with trainable parts overrides this and returns a `MethodModule` that holds them; they train, save and
         resume with the student.
@@ -72,10 +109,10 @@ class Method:
 class MethodModule(nn.Module):
     """A method's losses as a module, so that trainable parts have a place; most have none."""
 
-    def __init__(self, losses: Callable[[Signals, Signals | None, Tensor], Losses]) -> None:
+    def __init__(self, losses: Callable[..., Losses]) -> None:
         super().__init__()
         self._losses = losses
 
-    def forward(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
-        """See `Method.losses`."""
-        return self._losses(student, teacher, labels)
+    def forward(self, student: Signals, teacher: Signals | None, labels: Tensor, draws: Draws | None = None) -> Losses:
+        """See `Method.losses`; `draws` is handed on where there are any."""
+        return self._losses(student, teacher, labels, *(() if draws is None else (draws,)))

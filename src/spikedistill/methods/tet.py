@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spikedistill.methods.divergences import cross_entropy, widened
-from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.methods.method import Losses, Method, Signals, Weights
 from spikedistill.values.checks import check_finite, check_share
 
 CITATION = """\
@@ -52,16 +52,23 @@ class TET(Method):
     """lambda, in [0, 1]; the paper has 0.05 on CIFAR and 0.001 on ImageNet, its code 0 by default."""
     mse_target: float = 1.0
     """phi: what the regulariser pulls every output towards; the paper takes the threshold."""
+    label_smoothing: float = 0.0
+    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_share(self, "mse_weight")
+        check_share(self, "mse_weight", "label_smoothing")
         check_finite(self, "mse_target")
+
+    @property
+    def weights(self) -> Weights:
+        """See the class."""
+        return {"cross_entropy": 1.0 - self.mse_weight, "mse": self.mse_weight}
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class."""
         losses: Losses = {}
         if self.mse_weight < 1.0:
-            losses["cross_entropy"] = (1.0 - self.mse_weight) * cross_entropy(student.logits, labels)
+            losses["cross_entropy"] = cross_entropy(student.logits, labels, self.label_smoothing)
         if self.mse_weight > 0.0:
-            losses["mse"] = self.mse_weight * mean_squared_distance(student.logits, self.mse_target)
+            losses["mse"] = mean_squared_distance(student.logits, self.mse_target)
         return losses

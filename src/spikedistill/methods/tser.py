@@ -35,7 +35,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spikedistill.methods.divergences import cross_entropy, entropy, kl_divergence, mean_logits, target_logits
-from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.methods.method import Losses, Method, Signals, Weights
 from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
 
 CITATION = """\
@@ -57,7 +57,7 @@ class TSER(Method):
 
     CE part: separate_ce * mean_t CE(z(t), y) + (1 - separate_ce) * CE(mean_t z(t), y); KL part likewise.
 
-    Terms: `cross_entropy`, `kl`, `entropy` (negative: it is subtracted); one whose weight is 0 is left out.
+    Terms: `cross_entropy`, `kl`, `entropy` (its weight is negative); one whose weight is 0 is left out.
     """
 
     name: ClassVar[str] = "tser"
@@ -76,12 +76,20 @@ class TSER(Method):
     """Temperature of Q(t) in the entropy, above 0."""
     scale: Scale = "tau_squared"
     """Factor of the KL term: tau^2 (public code), or none (the paper's Eq. 8)."""
+    label_smoothing: float = 0.0
+    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_share(self, "alpha", "separate_ce", "separate_kl")
+        check_share(self, "alpha", "separate_ce", "separate_kl", "label_smoothing")
         check_above(self, "temperature", "entropy_temperature", most=1e6)
         check_at_least(self, "entropy")
         check_choice(self, "scale", get_args(Scale))
+
+    @property
+    def weights(self) -> Weights:
+        """See the class."""
+        scale = self.temperature**2 if self.scale == "tau_squared" else 1.0
+        return {"cross_entropy": 1.0 - self.alpha, "kl": self.alpha * scale, "entropy": -self.entropy}
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
         """See the class."""
@@ -89,16 +97,15 @@ class TSER(Method):
         steps = student.logits
         losses: Losses = {}
         if self.alpha < 1.0:
-            label_loss = _separated(lambda logits: cross_entropy(logits, labels), steps, self.separate_ce)
-            losses["cross_entropy"] = (1.0 - self.alpha) * label_loss
+            losses["cross_entropy"] = _separated(
+                lambda logits: cross_entropy(logits, labels, self.label_smoothing), steps, self.separate_ce
+            )
         if self.alpha > 0.0:
-            weight = self.alpha * (self.temperature**2 if self.scale == "tau_squared" else 1.0)
-            teacher_loss = _separated(
+            losses["kl"] = _separated(
                 lambda logits: kl_divergence(target, logits, self.temperature), steps, self.separate_kl
             )
-            losses["kl"] = weight * teacher_loss
         if self.entropy > 0.0:
-            losses["entropy"] = -self.entropy * entropy(steps, self.entropy_temperature)
+            losses["entropy"] = entropy(steps, self.entropy_temperature)
         return losses
 
 

@@ -30,7 +30,7 @@ from spikedistill.methods.divergences import (
     mean_probabilities,
     target_logits,
 )
-from spikedistill.methods.method import Losses, Method, Signals
+from spikedistill.methods.method import Losses, Method, Signals, Weights
 from spikedistill.values.checks import check_above, check_choice, check_share
 
 CITATION = """\
@@ -70,23 +70,31 @@ class VanillaKD(Method):
     """What is averaged over time: the student's logits (public code), or its probabilities (the paper's Eq. 7)."""
     scale: Scale = "tau_squared"
     """Factor of the KL term: tau^2 (Hinton et al., public code), or none (the paper's Eq. 7)."""
+    label_smoothing: float = 0.0
+    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_share(self, "alpha")
+        check_share(self, "alpha", "label_smoothing")
         check_above(self, "temperature", most=1e6)
         check_choice(self, "average", get_args(Average))
         check_choice(self, "scale", get_args(Scale))
+
+    @property
+    def weights(self) -> Weights:
+        """See the class."""
+        scale = self.temperature**2 if self.scale == "tau_squared" else 1.0
+        return {"cross_entropy": 1.0 - self.alpha, "kl": self.alpha * scale}
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
         """See the class."""
         target = target_logits(self.taught_by(teacher), student)
         losses: Losses = {}
         if self.alpha < 1.0:
-            losses["cross_entropy"] = (1.0 - self.alpha) * cross_entropy(self._over_time(student.logits, 1.0), labels)
+            mean = self._over_time(student.logits, 1.0)
+            losses["cross_entropy"] = cross_entropy(mean, labels, self.label_smoothing)
         if self.alpha > 0.0:
-            weight = self.alpha * (self.temperature**2 if self.scale == "tau_squared" else 1.0)
             mean = self._over_time(student.logits, self.temperature)
-            losses["kl"] = weight * kl_divergence(target, mean, self.temperature)
+            losses["kl"] = kl_divergence(target, mean, self.temperature)
         return losses
 
     def _over_time(self, logits: Float[Tensor, "T B K"], temperature: float) -> Float[Tensor, "1 B K"]:

@@ -17,9 +17,10 @@ from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import pick_device, resolve_precision
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import write_atomically
-from spikedistill.methods.method import Method, Signals
+from spikedistill.methods.method import Method, Side, Signals
 from spikedistill.models.taps import attach
 from spikedistill.neurons import averages
+from spikedistill.randomness import Draws
 from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher, everywhere
 from spikedistill.runs.folder import Run, begin, locked, open_run, write_json
 from spikedistill.runs.provenance import versions
@@ -127,8 +128,10 @@ def check_rates(recipe: Recipe) -> None:
     logits = torch.randn(shape, generator=generator).requires_grad_()
     teacher = Signals(torch.randn((1, *shape[1:]), generator=generator)) if method.needs_teacher else None
     student = Signals(logits)
-    terms = method.build(student, teacher)(student, teacher, torch.zeros(shape[1], dtype=torch.int64))
-    (grad,) = torch.autograd.grad(torch.stack(tuple(terms.values())).sum(), logits)
+    module = method.build(Side(None, student), None if teacher is None else Side(None, teacher))
+    draws = Draws(0, 0, torch.arange(shape[1])) if method.draws else None
+    losses = module(student, teacher, torch.zeros(shape[1], dtype=torch.int64), draws)
+    (grad,) = torch.autograd.grad(method.total(losses), logits)
     if not torch.allclose(grad, grad[:1].expand_as(grad)):
         raise InputError(
             f"The method {method.name} judges single time steps, and --neuron.backward rate knows only their mean. "

@@ -16,15 +16,18 @@ from spikedistill.data.split import Batch, Split, Splits
 from spikedistill.errors import DivergedError, InputError, Stopped
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine import state_files
-from spikedistill.machine.device import autocast, channels_last
+from spikedistill.machine.device import channels_last
 from spikedistill.machine.interrupts import stop_signal
 from spikedistill.machine.progress import Reporter
-from spikedistill.methods.method import Losses, Signals
+from spikedistill.methods.method import Losses, Side, Signals
+from spikedistill.models import Network
 from spikedistill.models.taps import Taps, attach
+from spikedistill.randomness import Draws
 from spikedistill.recipe import Recipe
 from spikedistill.teachers.load import LoadedTeacher, compare_digests
 from spikedistill.teachers.stored import StoredView, TeacherCache
 from spikedistill.training.state import TrainingState, moving_average
+from spikedistill.training.step import Step
 
 SECONDS_BETWEEN_SAVES = 120.0
 STEPS_BETWEEN_CHECKS = 16
@@ -65,14 +68,14 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
     """
     recipe = task.recipe
     batches = Batches(recipe.data.augmented(task.splits.train, recipe.seed), recipe.batch_size, recipe.seed)
-    state, taps = start(task)
+    state = start(task)
     if task.checkpoint.is_file():
         resume(task, state)
     report.begin(recipe.name, state.epoch * len(batches) + state.step, recipe.epochs * len(batches))
     try:
         with stop_signal() as stopping:
             while state.epoch < recipe.epochs:
-                train_epoch(task, state, taps, batches, report, stopping)
+                train_epoch(task, state, batches, report, stopping)
                 finish_epoch(task, state, len(batches) * recipe.batch_size)
                 report.epoch(state.records[-1])
                 save(task, state)
@@ -83,17 +86,21 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
     return state
 
 
-def start(task: Task) -> tuple[TrainingState, Taps]:
-    """Return the state before the first step, a function of the recipe alone, and the student's taps."""
+def start(task: Task) -> TrainingState:
+    """Return the state before the first step, a function of the recipe alone.
+
+    Raises:
+        InputError: a tap is of no module, or does not fire; teacher and student do not go together.
+    """
     recipe = task.recipe
     torch.manual_seed(recipe.seed)
     student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
     student = channels_last(student, task.device)
     average = moving_average(student, recipe)
     taps = attach(student, recipe.method.student_taps)
-    method = recipe.method.build(*example_signals(task, student, taps)).to(task.device)
+    method = recipe.method.build(*sides(task, student, taps)).to(task.device)
     optimizer = recipe.optimizer.build((student, method))
-    return TrainingState(student, method, optimizer, average), taps
+    return TrainingState(Step(student, taps, method, recipe.precision), optimizer, average)
 
 
 def save(task: Task, state: TrainingState) -> None:
@@ -116,20 +123,33 @@ def resume(task: Task, state: TrainingState) -> None:
 
 
 @torch.no_grad()
-def example_signals(task: Task, student: nn.Module, taps: Taps) -> tuple[Signals, Signals | None]:
-    """Return signals for two images, which a method with trainable parts is built for."""
+def sides(task: Task, student: Network, taps: Taps) -> tuple[Side, Side | None]:
+    """Return both networks with their signals for two images, which a method is built for.
+
+    Raises:
+        InputError: the method compares time steps, and student and teacher do not have as many.
+    """
+    method, data = task.recipe.method, task.recipe.data
     images = task.splits.train.first(2)
     student.eval()
     with taps.recording():
-        logits = student(normalise(images, task.recipe.data.mean, task.recipe.data.std), task.recipe.steps)
+        logits = student(normalise(images, data.mean, data.std), task.recipe.steps)
     student.train()
-    return Signals(logits, taps.take()), task.teacher.signals(images, task.recipe.precision) if task.teacher else None
+    ours = Side(student, Signals(logits, taps.take()))
+    if task.teacher is None:
+        return ours, None
+    answers = task.teacher.signals(images, task.recipe.precision)
+    if method.same_steps and len(answers.logits) != len(logits):
+        raise InputError(
+            f"The method {method.name} compares time steps: the student has {len(logits)}, its teacher "
+            f"{len(answers.logits)}. Give both as many (--steps {len(answers.logits)}), or take another method."
+        )
+    return ours, Side(task.teacher.network, answers)
 
 
 def train_epoch(
     task: Task,
     state: TrainingState,
-    taps: Taps,
     batches: Batches,
     report: Reporter,
     stopping: threading.Event,
@@ -138,7 +158,7 @@ def train_epoch(
     state.student.train()
     if state.step == 0:
         torch.manual_seed(task.recipe.seed * 1_000_003 + state.epoch)
-        state.sums, state.epoch_seconds = {}, 0.0
+        state.begin_epoch()
     unchecked: list[Losses] = []
     clock = last_save = time.monotonic()
     view = task.recipe.view(state.epoch)
@@ -146,7 +166,7 @@ def train_epoch(
         task = replace(task, stored=task.cache.view(view, stopping, report))
     for batch in batches.epoch(state.epoch, state.step, view):
         set_rate(task.recipe, state, len(batches))
-        unchecked.append(train_step(task, state, taps, batch))
+        unchecked.append(train_step(task, state, batch))
         state.step += 1
         report.advance()
         last = state.step == len(batches)
@@ -166,16 +186,15 @@ def train_epoch(
                 raise Stopped(f"Stopped at epoch {state.epoch + 1}, step {state.step}; the state is saved.")
 
 
-def train_step(task: Task, state: TrainingState, taps: Taps, batch: Batch) -> Losses:
-    """One step of the optimiser; adds to the state's sums and returns the loss terms, detached, without waiting."""
+def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
+    """One step of the optimiser; counts and returns the raw loss terms, detached, without waiting for the device."""
     recipe = task.recipe
     teacher = ask(task, batch)
-    x = normalise(batch.images, recipe.data.mean, recipe.data.std)
-    with autocast(task.device, task.recipe.precision), taps.recording():
-        logits = state.student(x, recipe.steps).float()
-    losses: Losses = state.method(Signals(logits, taps.take()), teacher, batch.labels)
+    images = normalise(batch.images, recipe.data.mean, recipe.data.std)
+    draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
+    logits, losses = state.trained(images, recipe.steps, teacher, batch.labels, draws)
     state.optimizer.zero_grad(set_to_none=True)
-    torch.stack(tuple(losses.values())).sum().backward()
+    recipe.method.total(losses).backward()
     if recipe.clip_norm:
         parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
@@ -183,9 +202,7 @@ def train_step(task: Task, state: TrainingState, taps: Taps, batch: Batch) -> Lo
     if state.average is not None:
         state.average.update_parameters(state.student)
     detached = {name: value.detach() for name, value in losses.items()}
-    right = (logits.detach().mean(0).argmax(-1) == batch.labels).sum()
-    for name, value in (detached | {"right": right}).items():
-        state.sums[name] = state.sums[name] + value if name in state.sums else value
+    state.count(detached, (logits.detach().mean(0).argmax(-1) == batch.labels).sum())
     return detached
 
 
@@ -204,21 +221,21 @@ def set_rate(recipe: Recipe, state: TrainingState, steps_per_epoch: int) -> None
 
 
 def means(state: TrainingState, batch_size: int) -> tuple[dict[str, float], float, float]:
-    """Return the epoch's mean loss terms, training accuracy and images per second so far."""
-    values = {name: float(value) / state.step for name, value in state.sums.items()}
-    right = values.pop("right") / batch_size
-    return values, right, state.step * batch_size / max(state.epoch_seconds, 1e-9)
+    """Return the epoch's mean loss terms (over the steps that had them), training accuracy, images per second."""
+    losses = {name: float(value) / state.counts[name] for name, value in state.sums.items()}
+    images = state.step * batch_size
+    return losses, float(state.right) / images, images / max(state.epoch_seconds, 1e-9)
 
 
 def check_losses(task: Task, state: TrainingState, unchecked: list[Losses]) -> None:
-    """Raise DivergedError if one of the last steps' loss terms is not finite."""
-    names = tuple(unchecked[0])
-    values = torch.stack([torch.stack([losses[name].float() for name in names]) for losses in unchecked])
-    bad = (~torch.isfinite(values)).nonzero().tolist()
+    """Raise DivergedError if one of the last steps' loss terms is not finite. They may have different ones."""
+    terms = [(step, name) for step, losses in enumerate(unchecked) for name in losses]
+    values = torch.stack([unchecked[step][name].float() for step, name in terms])
+    bad = (~torch.isfinite(values)).nonzero().flatten().tolist()
     if not bad:
         return
-    step, term = bad[0]
-    what = f"The loss term {names[term]!r} is {values[step, term].item()}"
+    step, name = terms[bad[0]]
+    what = f"The loss term {name!r} is {values[bad[0]].item()}"
     raise diverged(task, state.epoch, state.step - len(unchecked) + step, what)
 
 
@@ -250,7 +267,8 @@ def finish_epoch(task: Task, state: TrainingState, images: int) -> None:
     def evaluate(split: Split) -> float:
         return accuracy(state.evaluated, split, recipe.data, recipe.steps, task.recipe.precision).final
 
-    record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "train_accuracy": right}
+    weights = {name: recipe.method.weights.get(name, 1.0) for name in losses}
+    record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "weights": weights, "train_accuracy": right}
     if splits.validation is not None:
         record["validation_accuracy"] = evaluate(splits.validation)
     record["accuracy"] = evaluate(splits.test)

@@ -7,17 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from spikedistill.methods.method import MethodModule
+from spikedistill.methods.method import Losses, MethodModule
 from spikedistill.models import Network
 from spikedistill.recipe import Recipe
+from spikedistill.training.step import Step
 
 
 @dataclass
 class TrainingState:
     """Modules, optimiser and counters of one training."""
 
-    student: Network
-    method: MethodModule
+    trained: Step
+    """Student and method."""
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
     """Moving average of the student's weights and norm statistics, if the recipe asks for one."""
@@ -26,13 +27,38 @@ class TrainingState:
     step: int = 0
     """Steps of the current epoch that are done."""
     sums: dict[str, Tensor] = field(default_factory=dict)
-    """Over the steps of the current epoch: each loss term by its name, and "right", the images classified right."""
+    """Over the steps of the current epoch: each raw loss term by its name."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Steps of the current epoch that had the term."""
+    right: Tensor | int = 0
+    """Images of the current epoch that were classified right when they were trained on."""
     seconds: float = 0.0
     """Training time of all epochs, over all sessions, evaluation left out."""
     epoch_seconds: float = 0.0
     """Training time of the current epoch."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """One per finished epoch, as the log has them."""
+
+    @property
+    def student(self) -> Network:
+        """The network that trains."""
+        return self.trained.student
+
+    @property
+    def method(self) -> MethodModule:
+        """The method, with the trained parts that it may have."""
+        return self.trained.method
+
+    def count(self, losses: Losses, right: Tensor) -> None:
+        """Add a step's loss terms, and the images it got right, to those of the epoch."""
+        for name, value in losses.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
+        self.right = self.right + right
+
+    def begin_epoch(self) -> None:
+        """Count anew."""
+        self.sums, self.counts, self.right, self.epoch_seconds = {}, {}, 0, 0.0
 
     @property
     def evaluated(self) -> nn.Module:
@@ -51,6 +77,8 @@ class TrainingState:
             "epoch": self.epoch,
             "step": self.step,
             "sums": self.sums,
+            "counts": self.counts,
+            "right": self.right,
             "seconds": self.seconds,
             "epoch_seconds": self.epoch_seconds,
             "records": [{"json": record} for record in self.records],
@@ -70,6 +98,9 @@ class TrainingState:
         device = next(self.student.parameters()).device
         self.epoch, self.step = saved["epoch"], saved["step"]
         self.sums = {name: value.to(device) for name, value in saved["sums"].items()}
+        self.counts, self.right = saved["counts"], saved["right"]
+        if isinstance(self.right, Tensor):
+            self.right = self.right.to(device)
         self.seconds, self.epoch_seconds = saved["seconds"], saved["epoch_seconds"]
         self.records = [record["json"] for record in saved["records"]]
 
