@@ -7,7 +7,7 @@ A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_jso
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError
@@ -24,6 +24,9 @@ from spikedistill.values.plain import digest
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
     """Base of all ways to name a teacher; `spikedistill.teachers` loads them."""
+
+    abstract: ClassVar[bool] = True
+    kinds_folder: ClassVar[str] = "teachers"
 
     cache: str = field(default="", metadata={"place": True})
     """Folder in which the teacher's logits are stored and found; none where empty. Says where: not in the hash."""

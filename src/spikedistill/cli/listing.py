@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from spikedistill import data, kernels, methods, models
-from spikedistill.cli.options import command_name, kinds
 from spikedistill.methods import Method
 from spikedistill.models.size import size
 from spikedistill.neurons import Neuron, Surrogate
 from spikedistill.recipe import FromRecipe
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.values.kinds import command_name, shipped_kinds
 
 Rows = list[dict[str, Any]]
 
@@ -26,8 +26,8 @@ def everything() -> dict[str, Rows]:
         "recipes": [_recipe_row(name) for name in recipe_files.shipped()],
         "methods": [_row(name, inspect.getmodule(cls)) for name, cls in methods.methods().items()],
         "models": [row for cls in models.models().values() for row in _model_rows(cls)],
-        "neurons": [_row(name, cls) for name, cls in kinds(Neuron).items()],
-        "surrogates": [_row(name, cls) for name, cls in kinds(Surrogate).items()],
+        "neurons": [_row(name, cls) for name, cls in shipped_kinds(Neuron).items()],
+        "surrogates": [_row(name, cls) for name, cls in shipped_kinds(Surrogate).items()],
         "data": [
             _row(name, cls) | {"image": _times(cls().shape), "classes": cls().classes}
             for name, cls in data.datasets().items()

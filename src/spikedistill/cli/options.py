@@ -17,7 +17,7 @@ import tyro
 from spikedistill.errors import InputError, nearest, pick
 from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
 from spikedistill.recipes import _files as recipe_files
-from spikedistill.values.plain import concrete_kinds
+from spikedistill.values.kinds import command_name, named_kinds
 
 
 def override(recipe: Recipe, arguments: list[str], program: str) -> Recipe:
@@ -93,19 +93,8 @@ def _parts(value: Any, prefix: str) -> Iterator[str]:
         if base is None or base is Teacher:
             continue
         option = f"{prefix}{name.replace('_', '-')}"
-        yield f"{option} {{{','.join(kinds(base))}}}"
+        yield f"{option} {{{','.join(named_kinds(base))}}}"
         yield from _parts(inner, f"{option}.")
-
-
-def kinds(base: type) -> dict[str, type]:
-    """Return the kinds that a part can have, by their names on the command line."""
-    return {command_name(kind): kind for kind in concrete_kinds(base).values()}
-
-
-def command_name(kind: type) -> str:
-    """Return a kind's name on the command line: its `name`, or its class name in lower case."""
-    name = getattr(kind, "name", None)
-    return name if isinstance(name, str) else kind.__name__.lower()
 
 
 def _choose_kinds(recipe: Recipe, arguments: list[str]) -> tuple[Recipe, list[str]]:
@@ -134,7 +123,7 @@ def _base(value: Any, name: str) -> type | None:
     """Return the base class of a field that can hold several kinds, else None."""
     hint = get_type_hints(type(value))[name]
     for kind in get_args(hint) or (hint,):
-        if is_dataclass(kind) and isinstance(kind, type) and len(concrete_kinds(kind)) > 1:
+        if is_dataclass(kind) and isinstance(kind, type) and len(named_kinds(kind)) > 1:
             return kind
     return None
 
@@ -143,11 +132,10 @@ def _replace_part(value: Any, path: list[str], given: str) -> Any:
     name = path[0]
     if len(path) > 1:
         return replace(value, **{name: _replace_part(getattr(value, name), path[1:], given)})
-    base = _base(value, name)
-    assert base is not None
+    base: Any = _base(value, name)
     if base is Teacher:
         return replace(value, **{name: _teacher(given)})
-    return replace(value, **{name: pick(name, given, kinds(base))()})
+    return replace(value, **{name: pick(name, given, named_kinds(base))()})
 
 
 def _teacher(given: str) -> Teacher | None:

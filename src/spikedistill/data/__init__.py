@@ -2,11 +2,11 @@
 
 from spikedistill.data.dataset import Augment, Dataset
 from spikedistill.data.split import Batch, Split, Splits, TensorSplit
-from spikedistill.values.found import found
+from spikedistill.values.kinds import shipped_kinds
 
 __all__ = ["Augment", "Batch", "Dataset", "Split", "Splits", "TensorSplit", "datasets"]
 
 
 def datasets() -> dict[str, type[Dataset]]:
     """All data sets by their names on the command line."""
-    return {dataset.name: dataset for dataset in found("spikedistill.data", Dataset).values()}
+    return shipped_kinds(Dataset)

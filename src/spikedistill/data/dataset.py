@@ -51,6 +51,8 @@ class Augment:
 class Dataset:
     """Base of all data sets."""
 
+    abstract: ClassVar[bool] = True
+
     name: ClassVar[str]
     """On the command line."""
     classes: ClassVar[int]

@@ -9,7 +9,7 @@ from spikedistill.methods.method import Losses, Method, MethodModule, Side, Sign
 from spikedistill.methods.tet import TET
 from spikedistill.methods.tser import TSER
 from spikedistill.methods.vanilla_kd import VanillaKD
-from spikedistill.values.found import found
+from spikedistill.values.kinds import shipped_kinds
 
 __all__ = [
     "TET",
@@ -29,4 +29,4 @@ __all__ = [
 
 def methods() -> dict[str, type[Method]]:
     """All methods by their names on the command line, in alphabetical order."""
-    return dict(sorted((method.name, method) for method in found(__name__, Method).values()))
+    return shipped_kinds(Method)

@@ -48,6 +48,8 @@ class Method:
     The class variables may be properties that depend on the fields.
     """
 
+    abstract: ClassVar[bool] = True
+
     name: ClassVar[str]
     """Name on the command line and in recipes' files, in kebab-case."""
     needs_teacher: ClassVar[bool] = True

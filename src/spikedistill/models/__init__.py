@@ -5,11 +5,11 @@ from spikedistill.models.mlp import MLP
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.models.resnet import ResNet
 from spikedistill.models.wrn import WRN
-from spikedistill.values.found import found
+from spikedistill.values.kinds import shipped_kinds
 
 __all__ = ["MLP", "WRN", "ConvNet", "Model", "Network", "ResNet", "Shape", "models"]
 
 
 def models() -> dict[str, type[Model]]:
-    """All architectures of this folder, by their names on the command line."""
-    return {cls.name: cls for cls in found(__name__, Model).values()}
+    """All architectures of this folder, by their names on the command line, in alphabetical order."""
+    return shipped_kinds(Model)

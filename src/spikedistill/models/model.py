@@ -37,6 +37,8 @@ class Network(nn.Module):
 class Model:
     """Base of all architectures."""
 
+    abstract: ClassVar[bool] = True
+
     name: ClassVar[str]
     """On the command line."""
 

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 class Neuron:
     """Base of all activations: spiking neurons, and ReLU for ordinary networks."""
 
+    abstract: ClassVar[bool] = True
+
     spiking: ClassVar[bool] = True
     """False for an activation without time, whose network has T = 1."""
     binary: ClassVar[bool] = False

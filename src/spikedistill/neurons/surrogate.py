@@ -7,7 +7,7 @@ step, `fire`.
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from spikedistill.values.checks import check_above
 @dataclass(frozen=True)
 class Surrogate:
     """Base of all surrogates. Their parameters are finite and above 0; anything else raises `InputError`."""
+
+    abstract: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for field in fields(self):

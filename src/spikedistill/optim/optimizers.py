@@ -7,7 +7,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from spikedistill.values.checks import check_above, check_at_least
 @dataclass(frozen=True)
 class Optimizer:
     """Base of all optimisers. Weight decay is not applied to norms, biases and learned scalars of neurons."""
+
+    abstract: ClassVar[bool] = True
 
     learning_rate: float = 1e-3
     """Peak learning rate, which the schedule scales."""
@@ -81,6 +83,8 @@ class AdamW(Optimizer):
 @dataclass(frozen=True)
 class Schedule:
     """Base of all schedules."""
+
+    abstract: ClassVar[bool] = True
 
     warmup_epochs: float = 0.0
     """The learning rate rises linearly, from nearly 0, over this many epochs first."""

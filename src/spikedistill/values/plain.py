@@ -14,14 +14,13 @@ import types
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from spikedistill.errors import InputError, nearest, pick, shown
-from spikedistill.values.found import modules
+from spikedistill.errors import InputError, nearest, shown
+from spikedistill.values.kinds import pick_kind
 
 Value = TypeVar("Value")
 
 KIND = "kind"
 ADDED = "added"
-LIBRARY = __name__.partition(".")[0]
 DEEPEST = 60
 """Levels of a value within a value; a teacher of a teacher takes two."""
 
@@ -123,25 +122,6 @@ def from_json(kind: type[Value], data: Any, path: str = "") -> Value:
     return result
 
 
-def concrete_kinds(base: type) -> dict[str, type]:
-    """Return `base` and its subclasses that can be a value of that type, by class name.
-
-    They are found in the folder of this library that `base` is defined in, and wherever else has been imported. A class
-    that stands at the root of others, and one with `abstract = True` in its own body, is no value.
-    """
-    return {kind.__name__: kind for kind in _all_kinds(base)}
-
-
-def _all_kinds(base: type) -> list[type]:
-    library, _, folder = base.__module__.rpartition(".")[0].partition(".")
-    if library == LIBRARY and folder:
-        modules(f"{library}.{folder}")
-    direct: list[type] = base.__subclasses__()
-    below = [kind for sub in direct for kind in _all_kinds(sub)]
-    root_of_others = bool(below) and base.__mro__[1] is object
-    return below if root_of_others or vars(base).get("abstract") else [base, *below]
-
-
 def _read(kind: Any, data: Any, path: str) -> Any:
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
@@ -192,12 +172,9 @@ def _read_dataclass(base: type, data: Any, path: str) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get(KIND), str):
         raise InputError(f"{path} is {shown(data)}; it must be an object with the key {KIND!r}.")
     try:
-        kind = pick(f"kind of {path}", data[KIND], concrete_kinds(base))
+        kind: Any = pick_kind(base, data[KIND], f"kind of {path}")
     except InputError as error:
         raise UnknownKindError(str(error)) from None
-    modules = sorted({other.__module__ for other in _all_kinds(base) if other.__name__ == kind.__name__})
-    if len(modules) > 1:
-        raise InputError(f"Several classes are called {kind.__name__}: in {', '.join(modules)}. Rename your own.")
     known: dict[str, Field[Any]] = {f.name: f for f in fields(kind)}
     for name in data:
         if name not in known and name != KIND:
