@@ -191,9 +191,10 @@ def test_every_kind_can_be_chosen(resolved):
         ("train digits-scratch --model mlp --model.hidden", "An mlp without hidden layers has no neurons"),
         ("train digits-tser --epochs two", "--epochs: must be a whole number, not 'two'"),
         ("train my.py", "There is no recipe file my.py"),
-        ("evaluate", "run"),
-        ("evaluate nowhere", "nowhere is not a run's folder"),
+        ("evaluate", "RUN"),
+        ("evaluate nowhere", "There is no folder 'nowhere'"),
         ("evaluate nowhere --steps x", "--steps"),
+        ("evaluate runs/digits-tser-*", "No run's folder matches 'runs/digits-tser-*'"),
         ("evaluate nowhere --sptil test", "Unknown option '--sptil'. Did you mean '--split'?"),
         ("list --jsn", "Unknown option '--jsn'. Did you mean '--json'?"),
         ("--versoin", "Unknown option '--versoin'. Did you mean '--version'?"),
@@ -258,7 +259,7 @@ def test_evaluate(run, cli):
     metrics = json.loads((run / "metrics.json").read_text())
     assert f"{metrics['accuracy']:.2%}" in out
     code, out, _ = cli("evaluate", run, "--steps", "8", "--split", "train", "--json", "--device", "cpu")
-    result = json.loads(out)
+    (result,) = json.loads(out)
     assert (code, result["steps"], result["split"], result["images"]) == (0, 8, "train", 128)
     assert len(result["accuracy_cumulative"]) == 8
     assert "steps must be 1 or more, not 0" in one_line(cli("evaluate", run, "--steps", "0"))
@@ -313,7 +314,7 @@ def test_a_method_of_ones_own(cli, command, tmp_path):
     assert "Unknown kind of recipe.method 'Louder'" in line
     assert "--import FILE.py" in line
     code, out, err = cli("evaluate", folder, "--import", "my.py", "--json", "--device", "cpu")
-    assert (code, json.loads(out)["split"], err) == (0, "test", "")
+    assert (code, json.loads(out)[0]["split"], err) == (0, "test", "")
 
 
 def test_list(cli):

@@ -1,32 +1,81 @@
 """`spikedistill evaluate`: finished runs again, at any T, on any split."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from spikedistill.cli.parser import Parser, add_import, import_files
-from spikedistill.cli.shown import print_metrics
+from spikedistill.cli.run_folders import run_folders
+from spikedistill.cli.seeds import spread
+from spikedistill.cli.shown import print_metrics, print_table
+
+if TYPE_CHECKING:
+    from spikedistill.runs.folder import Run
 
 
 def evaluate_command(words: list[str]) -> int:
-    """Accuracy of a finished run at each time step, at any T."""
-    parser = Parser(prog="spikedistill evaluate", description=evaluate_command.__doc__, allow_abbrev=False)
-    parser.add_argument("run", help="a run's folder, as `spikedistill train` prints it")
+    """Accuracy of finished runs at each time step, at any T."""
+    parser = Parser(
+        prog="spikedistill evaluate",
+        description=f"{evaluate_command.__doc__} Several runs give a table, with mean ± standard deviation over those "
+        "that differ in their seeds alone.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, as `spikedistill train` prints it")
     parser.add_argument("--steps", type=int, help="T; the recipe's own by default")
     parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
     parser.add_argument("--split", default="test", help="test (the default), validation or train")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON: a list with an entry for each run")
     add_import(parser)
     given = parser.parse(words)
+    folders = run_folders(given.runs)
 
-    from spikedistill.runs import train as runs
     from spikedistill.runs.evaluate import evaluate_run
+    from spikedistill.runs.folder import open_run
 
     import_files(given.files)
-    run = runs.open_run(Path(given.run))
-    result = evaluate_run(run, given.steps, given.split, given.root, given.device)
+    runs = [open_run(folder) for folder in folders]
+    for run in runs:
+        _ = run.metrics  # one that is not finished is refused before the first is evaluated
+    results = [evaluate_run(run, given.steps, given.split, given.root, given.device) for run in runs]
     if given.json:
-        print(json.dumps(result))
+        names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
+        print(json.dumps([name | result for name, result in zip(names, results, strict=True)]))
+    elif len(runs) == 1:
+        print_metrics(results[0])
     else:
-        print_metrics(result)
+        print_table(list(_rows(runs, results)))
     return 0
+
+
+def _rows(runs: "Sequence[Run]", results: Sequence[dict[str, Any]]) -> Iterable[dict[str, str]]:
+    """Yield a row for each run, and after runs that differ in their seeds alone one for their mean."""
+    longest = max(result["steps"] for result in results)
+
+    def row(name: str, seed: object, by_steps: Sequence[str]) -> dict[str, str]:
+        padded = [*by_steps, *[""] * (longest - len(by_steps))]
+        return {"run": name, "seed": str(seed)} | {f"T = {t}": shown for t, shown in enumerate(padded, 1)}
+
+    keyed = [(_but_for_seeds(run), run, result) for run, result in zip(runs, results, strict=True)]
+    first = {key: place for place, (key, _, _) in reversed(list(enumerate(keyed)))}
+    keyed.sort(key=lambda one: first[one[0]])  # settings in the order in which they were named
+    for _, same in groupby(keyed, lambda one: one[0]):
+        group = list(same)
+        for _, run, result in group:
+            yield row(str(run.folder), run.recipe.seed, [f"{share:.2%}" for share in result["accuracy_cumulative"]])
+        if len(group) > 1:
+            shares = zip(*(result["accuracy_cumulative"] for _, _, result in group), strict=True)
+            name = group[0][1].recipe.name
+            yield row(f"{name}: mean ± sd", f"n = {len(group)}", [spread(at_t) for at_t in shares])
+
+
+def _but_for_seeds(run: "Run") -> str:
+    """What two runs have in common that differ in their seeds alone."""
+    from dataclasses import replace
+
+    from spikedistill.recipe import everywhere
+    from spikedistill.values.plain import digest
+
+    return digest(everywhere(run.recipe, lambda recipe: replace(recipe, seed=0)))

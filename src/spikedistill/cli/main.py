@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from spikedistill import __version__
 from spikedistill.cli.evaluate import evaluate_command
 from spikedistill.cli.parser import Parser
+from spikedistill.cli.predict import predict_command
 from spikedistill.cli.train import train_command
 from spikedistill.errors import DivergedError, InputError, Stopped, nearest
 
@@ -93,6 +94,7 @@ def cite_command(words: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train_command,
     "evaluate": evaluate_command,
+    "predict": predict_command,
     "list": list_command,
     "cite": cite_command,
 }

@@ -1,5 +1,8 @@
 """Numbers of runs as lines for people."""
 
+from collections.abc import Sequence
+from typing import Any
+
 
 def print_metrics(metrics: dict[str, object]) -> None:
     """Print the accuracies of a run, a line each."""
@@ -12,3 +15,11 @@ def print_metrics(metrics: dict[str, object]) -> None:
             continue
         shown = "  ".join(map(percent, value)) if isinstance(value, list | tuple) else percent(value)
         print(f"{name.replace('_', ' '):25} {shown}")
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows of equal keys under their names, in columns as wide as they need: a line is never broken."""
+    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
