@@ -129,12 +129,12 @@ def test_other_files_are_refused(tmp_path, content):
 def test_other_versions_and_makers_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "state"
     save_file({"w": torch.ones(1)}, path)
-    with pytest.raises(InputError, match="has format None; this version of spikedistill reads 1"):
+    with pytest.raises(InputError, match="has format 'none'; this version of spikedistill reads 2"):
         state_files.load(path)
-    monkeypatch.setattr(state_files, "FORMAT", 2)
+    monkeypatch.setattr(state_files, "FORMAT", 3)
     state_files.save(path, {"w": torch.ones(1)})
     monkeypatch.undo()
-    with pytest.raises(InputError, match="has format 2; this version of spikedistill reads 1"):
+    with pytest.raises(InputError, match="has format '3'; this version of spikedistill reads 2"):
         state_files.load(path)
 
 
@@ -167,6 +167,7 @@ except OSError as error:
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     """The operating system itself refuses to write on."""
     path = tmp_path / "run" / "checkpoint.safetensors"
+    path.parent.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, path], capture_output=True, text=True, check=True, timeout=120
     )

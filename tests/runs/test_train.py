@@ -79,7 +79,7 @@ def test_the_kept_network_has_the_accuracy_that_the_numbers_say(run, stripes):
 
 
 def test_asking_again_returns_the_folder_without_training(run, student, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "train", None)
+    monkeypatch.setattr(loop, "train_network", None)
     assert runs.train_recipe(student, tmp_path, "cpu").folder == run.folder
     assert runs.train_recipe(replace(student, name="renamed"), str(tmp_path), "cpu").folder == run.folder
     assert runs.open_run(run.folder).recipe == student
@@ -204,29 +204,6 @@ def test_models_that_do_not_fit_the_images_are_refused(student, tmp_path):
         runs.train_recipe(replace(student, model=ConvNet((2, 2, 2, 2))), tmp_path, "cpu")
 
 
-def test_one_process_at_a_time(run):
-    import threading
-
-    said, order = [], []
-
-    class Listener(runs.Reporter):
-        def say(self, text):
-            said.append(text)
-
-    def other():
-        with locked(run, Listener()):
-            order.append("second")
-
-    with locked(run, Listener()):
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join(0.2)
-        order.append("first")
-    thread.join(5)
-    assert order == ["first", "second"]
-    assert said == [f"Another process is training {run.folder}; waiting for it."]
-
-
 def test_seeds_are_repeated_and_differ(student, tmp_path):
     digests = [
         state_files.tensors_digest(
@@ -239,8 +216,8 @@ def test_seeds_are_repeated_and_differ(student, tmp_path):
 
 def test_what_the_library_offers_at_its_top():
     for name in spikedistill.__all__:
-        assert getattr(spikedistill, name).__name__ in (name, "load")
-    assert spikedistill.train is runs.train
+        assert getattr(spikedistill, name).__name__ in (name, "load", "train_recipe")
+    assert spikedistill.train is runs.train_recipe
     with pytest.raises(AttributeError, match="has no attribute 'tran'"):
         _ = spikedistill.tran
 
@@ -254,7 +231,7 @@ def test_importing_the_library_is_light(command):
 def test_the_data_folder_of_a_student_is_its_teachers_too():
     """`--data.root` names a folder of this machine; a teacher's recipe that names none is looked for there as well."""
     teacher = recipe_files.load("mnist-teacher")
-    here = runs.with_root(teacher, "/somewhere")
+    here = runs.with_root("/somewhere")(teacher)
     assert here.data.root == "/somewhere"
     assert here.hash == teacher.hash
-    assert runs.with_root(here, "/elsewhere").data.root == "/somewhere"
+    assert runs.with_root("/elsewhere")(here).data.root == "/somewhere"

@@ -2,25 +2,24 @@
 
 A state is nested dicts, lists and tuples of tensors and plain values; tuples come back as lists. The file holds the
 tensors; its header holds everything else, the format's version and a SHA-256 of each part. No pickle. Equal states give
-files with equal tensors, not always with the same bytes: safetensors keeps no order in its header.
+equal files.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from spikedistill.errors import InputError, NotSavedError
+from spikedistill.machine import tensor_files
 
-FORMAT = 1
+FORMAT = 2
 """Version of what this module and `runs` write; a folder of another version is refused."""
 
 _PARTIAL = ".partial"
@@ -29,17 +28,19 @@ _ITEMS = "$items"
 _WHAT_TO_DO = "Bring back a copy, or delete its folder to train the run again."
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a file beside `path`, flush it to the disk, then rename: `path` is the old content or the new.
+@contextlib.contextmanager
+def atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` to write to; at the end it is flushed to the disk and renamed to `path`.
+
+    So `path` is the old content or the new. Many may write at once: the last one stands.
 
     Raises:
-        NotSavedError: the disk is full, say; the old content stands.
+        NotSavedError: the disk is full, say, or the folder is gone; the old content stands.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{_PARTIAL}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
+        with partial.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -54,6 +55,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write bytes to `path`, in a folder that is there; see `atomically`."""
+    with atomically(path) as file:
+        file.write(content)
+
+
 def remove_partial_files(folder: Path) -> None:
     """Remove what processes that were killed while they wrote have left; none may be writing."""
     for partial in folder.glob(f".*{_PARTIAL}"):
@@ -64,12 +71,13 @@ def save(path: Path, state: Any) -> None:
     """Write a state to `path`; the file that was there stands until the new one is complete.
 
     Raises:
-        NotSavedError: see `write_atomically`.
+        NotSavedError: see `atomically`.
     """
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_take_out(state, "", tensors))
     header = {"format": str(FORMAT), "tree": tree, "tree_sha256": _sha256(tree), "sha256": tensors_digest(tensors)}
-    write_atomically(path, to_bytes(tensors, header))
+    with atomically(path) as file:
+        tensor_files.write(file, tensors, header)
 
 
 def load(path: Path) -> Any:
@@ -78,36 +86,38 @@ def load(path: Path) -> Any:
     Raises:
         InputError: the file is missing, truncated, damaged or of another version.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"There is no file {path}. Delete its folder to train the run again.")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is truncated, damaged or of another kind ({error}). {_WHAT_TO_DO}") from error
+        tensors, header = tensor_files.read(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is truncated, damaged or of another kind: {error}. {_WHAT_TO_DO}") from error
     if header.get("format") != str(FORMAT):
         raise InputError(
-            f"{path} has format {header.get('format')}; this version of spikedistill reads {FORMAT}. {_WHAT_TO_DO}"
+            f"{path} has format {header.get('format', 'none')[:20]!r}; this version of spikedistill reads {FORMAT}. "
+            f"{_WHAT_TO_DO}"
         )
-    tree = header.get("tree", "null")
-    if header.get("sha256") != tensors_digest(tensors) or header.get("tree_sha256", _sha256(tree)) != _sha256(tree):
+    tree = header.get("tree", "")
+    if header.get("sha256") != tensors_digest(tensors) or header.get("tree_sha256") != _sha256(tree):
         raise InputError(f"{path} is damaged: its content is not what was written. {_WHAT_TO_DO}")
-    return _put_back(json.loads(tree), tensors)
+    try:
+        return _put_back(json.loads(tree), tensors)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} was not written by spikedistill: its state cannot be read. {_WHAT_TO_DO}") from error
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 in hex of names, dtypes, shapes and values."""
     result = hashlib.sha256()
     for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        result.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        tensor = tensors[name]
+        result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode(errors="surrogatepass"))
+        result.update(tensor_files.values(tensor))
     return result.hexdigest()
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _take_out(state: Any, path: str, tensors: dict[str, Tensor]) -> Any:
@@ -115,7 +125,7 @@ def _take_out(state: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(state, Tensor):
         if path in tensors:
             raise ValueError(f"Two tensors of the state are called {path!r}.")
-        tensors[path] = state.detach().cpu().contiguous().clone()
+        tensors[path] = state.detach()
         return {_TENSOR: path}
     if isinstance(state, Mapping):
         return {_ITEMS: [[key, _take_out(value, f"{path}/{key}".lstrip("/"), tensors)] for key, value in state.items()]}

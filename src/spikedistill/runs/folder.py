@@ -5,11 +5,17 @@ run.json                 format, versions, commit and machine that began it
 log.jsonl                one line per finished epoch
 checkpoint.safetensors   the whole state of an unfinished run
 weights.safetensors      the network of a finished run
-metrics.json             its numbers; a run that has this is finished
+metrics.json             its numbers; a run that has numbers and weights is finished
+
+Beside the runs' folders lies `.locks`, with a file per hash: one process or thread at a time works on a recipe, under
+whatever name.
 """
 
 import contextlib
+import errno
 import json
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import spikedistill
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, NotSavedError
 from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import FORMAT, write_atomically
@@ -37,17 +43,22 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether its numbers are there."""
-        return (self.folder / "metrics.json").is_file()
+        """Whether its numbers and its weights are there."""
+        return all(os.path.isfile(self.folder / name) for name in ("metrics.json", "weights.safetensors"))
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of an unfinished run is kept."""
+        return self.folder / "checkpoint.safetensors"
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The numbers of a finished run.
+        """The numbers of a finished run; its weights need not be there.
 
         Raises:
             InputError: the run is not finished.
         """
-        if not self.finished:
+        if not os.path.isfile(self.folder / "metrics.json"):
             raise InputError(f"The run {self.folder} is not finished. Resume it with the command that began it.")
         metrics = _read_json(self.folder / "metrics.json")
         if not isinstance(metrics, dict):
@@ -70,13 +81,14 @@ class Run:
         return network.eval()
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path | str) -> Run:
     """Return the run in a folder.
 
     Raises:
         InputError: there is none, it is of another version, or its recipe is damaged.
     """
-    if not (folder / "run.json").is_file():
+    folder = Path(folder)
+    if not os.path.isfile(folder / "run.json"):
         raise InputError(f"{folder} is not a run's folder: it has no run.json. `spikedistill train` prints the folder.")
     info = _read_json(folder / "run.json")
     if not isinstance(info, dict) or not isinstance(info.get("versions"), dict):
@@ -95,25 +107,70 @@ def open_run(folder: Path) -> Run:
         raise InputError(f"{folder}: {error}") from error
 
 
-def begin(recipe: Recipe, root: Path) -> Run:
-    """Return the run of a resolved recipe; its folder is made where it is not there yet.
+def runs_root(root: Path | str) -> Path:
+    """Return the folder of run folders, which need not be there yet.
+
+    Raises:
+        InputError: it is empty, no folder, or cannot be one.
+    """
+    try:
+        if not str(root):
+            raise NotADirectoryError(errno.ENOTDIR, "it is empty")
+        if not stat.S_ISDIR(os.stat(root).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name")
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{str(root)!r} is no folder for runs: {why}. Name another one: --runs DIR.") from error
+    return Path(root)
+
+
+def find(recipe: Recipe, root: Path) -> Run | None:
+    """Return the run of a resolved recipe; None where it has not begun.
 
     The hash decides which folder it is: a recipe that has run under another name is not run again.
 
     Raises:
         InputError: the folder is damaged, of another version, or of another recipe with the same hash.
     """
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root} is not a folder. Name another one for the runs: --runs DIR.")
-    own = root / f"{recipe.name}-{recipe.hash}"
-    others = [info.parent for info in sorted(root.glob(f"*-{recipe.hash}/run.json"))]
-    run = Run(others[0] if others and own not in others else own, recipe)
-    if not (run.folder / "run.json").is_file():
+    own = own_folder(recipe, root)
+    begun = [own / "run.json", *sorted(root.glob(f"*-{recipe.hash}/run.json"))]
+    folder = next((info.parent for info in begun if os.path.isfile(info)), None)
+    if folder is None:
+        return None
+    if digest(open_run(folder).recipe) != digest(recipe):
+        raise InputError(f"The recipe in {folder} has been changed since that run began. Move the folder away.")
+    return Run(folder, recipe)
+
+
+def begin(recipe: Recipe, root: Path) -> Run:
+    """Return the run of a resolved recipe; its folder is made where it is not there yet. The caller has locked it.
+
+    Raises:
+        InputError: see `find`.
+        NotSavedError: the folder cannot be made.
+    """
+    run = find(recipe, root)
+    if run is None:
+        run = Run(own_folder(recipe, root), recipe)
+        make_folder(run.folder)
         write_json(run.folder / "recipe.json", to_json(recipe))
         write_json(run.folder / "run.json", {"format": FORMAT, "versions": versions()})
-    elif digest(open_run(run.folder).recipe) != digest(recipe):
-        raise InputError(f"The recipe in {run.folder} has been changed since that run began. Move the folder away.")
     return run
+
+
+def own_folder(recipe: Recipe, root: Path) -> Path:
+    """Return the folder that a recipe's run has, if it has not run under another name."""
+    return root / f"{recipe.name}-{recipe.hash}"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises NotSavedError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotSavedError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -122,14 +179,24 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def locked(run: Run, report: Reporter) -> Iterator[None]:
-    """One process at a time in a run's folder; the others wait."""
-    lock = FileLock(run.folder / ".lock")
+def locked(recipe: Recipe, root: Path, report: Reporter) -> Iterator[None]:
+    """One process or thread at a time works on a recipe; the others wait.
+
+    Raises:
+        NotSavedError: the lock's file cannot be made.
+    """
+    make_folder(root / ".locks")
+    lock = FileLock(root / ".locks" / f"{recipe.hash}.lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        report.say(f"Another process is training {run.folder}; waiting for it.")
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            run = find(recipe, root)
+            where = own_folder(recipe, root) if run is None else run.folder
+            report.say(f"Another process is training {where}; waiting for it.")
+            lock.acquire()
+    except OSError as error:
+        raise NotSavedError(f"{lock.lock_file} cannot be locked: {error.strerror or error}.") from error
     try:
         yield
     finally:
@@ -138,8 +205,10 @@ def locked(run: Run, report: Reporter) -> Iterator[None]:
 
 def _read_json(path: Path) -> Any:
     try:
+        if not os.path.isfile(path):
+            raise ValueError("it is no file")
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} is missing or damaged ({error}). Delete the run's folder to train it again."
         ) from error

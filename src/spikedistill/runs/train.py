@@ -22,7 +22,7 @@ from spikedistill.models.taps import attach
 from spikedistill.neurons import averages
 from spikedistill.randomness import Draws
 from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher, everywhere
-from spikedistill.runs.folder import Run, begin, locked, open_run, write_json
+from spikedistill.runs.folder import Run, begin, find, locked, open_run, runs_root, write_json
 from spikedistill.runs.provenance import versions
 from spikedistill.teachers.load import LoadedTeacher, check_answers, compare_digests, freeze, import_module_teacher
 from spikedistill.teachers.stored import open_cache
@@ -57,13 +57,17 @@ def train_recipe(
     keep_freed_memory()
     place = pick_device(device)
     recipe, teacher = resolve(check(recipe), place)
-    run = begin(recipe, Path(root))
-    if run.finished:
-        report.say(f"{run.folder} has run already.")
-    else:
-        with locked(run, report):
+    runs = runs_root(root)
+    run = find(recipe, runs)
+    if run is None or not run.finished or run.checkpoint.exists():
+        with locked(recipe, runs, report):
+            run = begin(recipe, runs)
+            state_files.remove_partial_files(run.folder)
             if not run.finished:
                 _finish(run, teacher, place, report)
+                return run
+            run.checkpoint.unlink(missing_ok=True)  # a process was killed at the very end
+    report.say(f"{run.folder} has run already.")
     return run
 
 
@@ -168,7 +172,6 @@ def teacher_of_run(run: Run, taps: tuple[str, ...], device: torch.device) -> Loa
 def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, report: Reporter) -> None:
     """Train to the end, then write weights and numbers; what can be wrong is found before a teacher is trained."""
     recipe = run.recipe
-    state_files.remove_partial_files(run.folder)
     splits = recipe.data.load().to(device)
     check_student(recipe, splits)
     if isinstance(recipe.teacher, FromRecipe):
@@ -188,7 +191,7 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
     state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
     write_json(run.folder / "metrics.json", numbers(recipe, state, result, splits))
-    task.checkpoint.unlink()
+    task.checkpoint.unlink()  # last: a run that is killed before it loses nothing
 
 
 def with_root(root: str) -> Callable[[Recipe], Recipe]:
