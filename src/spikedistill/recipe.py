@@ -15,7 +15,7 @@ from spikedistill.machine.device import Precision
 from spikedistill.methods import CrossEntropy
 from spikedistill.methods.method import Method
 from spikedistill.models import Model
-from spikedistill.neurons import IF, Neuron
+from spikedistill.neurons import IF, BatchNorm, Neuron, Normalisation
 from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
 from spikedistill.values.checks import check_at_least, check_count
 from spikedistill.values.plain import digest
@@ -50,6 +50,8 @@ class Recipe:
     """Passes over the training set."""
     neuron: Neuron = IF()
     """Activation: a spiking neuron, or ReLU for an ANN."""
+    norm: Normalisation = BatchNorm()
+    """Norm of all layers that have one."""
     steps: int = 4
     """T, the number of time steps of a spiking network in training and in `accuracy`; an ANN has one."""
     method: Method = CrossEntropy()

@@ -322,7 +322,7 @@ def test_list(cli):
     assert (code, err) == (0, "")
     code, text, _ = cli("list", "--json")
     parts = json.loads(text)
-    assert set(parts) == {"recipes", "methods", "models", "neurons", "surrogates", "data", "kernels"}
+    assert set(parts) == {"recipes", "methods", "models", "neurons", "norms", "surrogates", "data", "kernels"}
     assert {row["name"] for row in parts["recipes"]} == set(recipe_files.shipped())
     assert {row["name"] for row in parts["methods"]} == set(methods())
     assert {row["name"] for row in parts["models"]} == set(models())

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.models import MLP, WRN, ConvNet, Model, Network, ResNet, models
 from spikedistill.models.size import size
-from spikedistill.neurons import IF, LIF, GradedReLU, Neuron, ReLU
+from spikedistill.neurons import IF, LIF, BatchNorm, GradedReLU, Neuron, Norm, ReLU
 
 SMALL = [ConvNet((4, 4), (8,)), MLP((12, 8)), MLP((6,), "neuron"), ResNet(18, width=2), WRN(10, 1)]
 SHAPE = (2, 8, 8)
@@ -87,6 +87,12 @@ class TestEveryNetwork:
         network, logits = run(model, LIF(), torch.randn(8, *SHAPE), 4)
         logits.square().sum().backward()
         assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+    def test_every_norm_is_of_the_kind_that_was_asked_for(self, model: Model) -> None:
+        kind = BatchNorm(momentum=0.3, start=0.5)
+        norms = [m for m in model.build(SHAPE, 5, IF(), kind).modules() if isinstance(m, Norm)]
+        assert norms
+        assert all(norm.kind == kind and (norm.weight == 0.5).all() for norm in norms)
 
     def test_ann_and_snn_have_the_same_state(self, model: Model) -> None:
         """One definition: a teacher's weights fit the student of its shape."""

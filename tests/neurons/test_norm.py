@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikedistill.neurons import IF, LIF, PLIF, Activation, ATan, Norm, ReLU, norm_act
+from spikedistill.neurons import IF, LIF, PLIF, Activation, ATan, BatchNorm, Norm, ReLU, norm_act
 
 SHAPES = [(4, 3, 5), (1, 6, 5), (3, 2, 5, 4, 6), (1, 4, 5, 3, 3)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -59,6 +59,72 @@ def test_starts_like_pytorch():
     del theirs["num_batches_tracked"]
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_kind_says_start_momentum_and_eps():
+    norm = BatchNorm(momentum=0.3, eps=0.25, start=0.5).build(4)
+    theirs = nn.BatchNorm1d(4, momentum=0.3, eps=0.25)
+    x = normal(1, 6, 4).float()
+    nn.init.constant_(theirs.weight, 0.5)
+    torch.testing.assert_close(norm(x)[0], theirs(x[0]))
+    torch.testing.assert_close(norm.running_var, theirs.running_var)
+
+
+def test_tdbn_is_the_start_alpha_times_threshold():
+    """Eq. (4)-(6) of Zheng et al., with its learned factor at 1."""
+    alpha, threshold, x = 0.7, 0.5, normal(3, 4, 5).float()
+    mean, var = x.mean((0, 1)), x.var((0, 1), unbiased=False)
+    expected = alpha * threshold * (x - mean) / (var + 1e-5).sqrt()
+    torch.testing.assert_close(BatchNorm(start=alpha * threshold).build(5)(x), expected)
+
+
+def with_stride(x: Tensor, dim: int, stride: int) -> Tensor:
+    """x with another stride along a dimension of size 1, where it means nothing."""
+    strides = list(x.stride())
+    strides[dim] = stride
+    return x.as_strided(x.shape, strides)
+
+
+def layouts(x: Tensor) -> list[Tensor]:
+    """The same values [T, B, C, H, W] in every order of memory, and with any stride along dimensions of size 1."""
+    last = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).view(x.shape)
+    every = [x, last, x.permute(1, 2, 3, 4, 0).contiguous().permute(4, 0, 1, 2, 3)]
+    for y in tuple(every):
+        every += [with_stride(y, d, stride) for d in range(5) if y.shape[d] == 1 for stride in (0, 1, 3, 1000)]
+    return every
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 1, 3, 3, 5), (1, 2, 3, 1, 1), (2, 1, 3, 1, 4), (1, 2, 3, 4, 1), (1, 1, 1, 2, 2), (3, 2, 1, 3, 1)],
+    ids=str,
+)
+def test_every_layout_of_small_batches_and_images_has_the_closed_forms_gradients(shape, training):
+    """N1: torch 2.13 misreads strides along dimensions of size 1 in the backward pass on CPUs."""
+    x, g = normal(*shape).float(), normal(*shape, seed=1).float()
+    norm = trained(shape[2]).float().train(training)
+    state, over = {name: value.clone() for name, value in norm.state_dict().items()}, (0, 1, 3, 4)
+    exact = x.double().requires_grad_()
+    weight, bias, mean, var = (
+        state[name].double().view(-1, 1, 1) for name in ("weight", "bias", "running_mean", "running_var")
+    )
+    if training:
+        mean, var = exact.mean(over, keepdim=True), exact.var(over, unbiased=False, keepdim=True)
+    expected = weight * (exact - mean) / (var + norm.eps).sqrt() + bias
+    (x_grad,) = torch.autograd.grad(expected, exact, g.double())
+    weight_grad = ((expected.detach() - bias) / weight * g.double()).sum(over)
+    for memory in layouts(x):
+        for gradient in layouts(g):
+            norm.load_state_dict(state)
+            norm.zero_grad()
+            leaf = memory.detach().requires_grad_()
+            output = norm(leaf)
+            output.backward(gradient)
+            torch.testing.assert_close(output.double(), expected, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(norm.bias.grad, g.sum(over), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(norm.weight.grad.double(), weight_grad, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(leaf.grad.double(), x_grad, rtol=1e-4, atol=1e-3)
 
 
 @every_shape

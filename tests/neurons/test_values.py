@@ -12,6 +12,7 @@ from spikedistill.neurons import (
     LIF,
     PLIF,
     ATan,
+    BatchNorm,
     Erf,
     GradedReLU,
     PiecewiseQuadratic,
@@ -24,14 +25,19 @@ from spikedistill.neurons import (
 
 SURROGATES = [Sigmoid, ATan, PiecewiseQuadratic, SoftSign, SuperSpike, Erf, Triangle]
 NEURONS = [IF, LIF, PLIF, GradedReLU, ReLU]
+NORMS = [BatchNorm]
 
 
 def test_these_are_all():
     public = {name for name in neurons.__all__ if dataclasses.is_dataclass(getattr(neurons, name))}
-    assert public == {kind.__name__ for kind in [*SURROGATES, *NEURONS]} | {"Neuron", "Surrogate"}
+    assert public == {kind.__name__ for kind in [*SURROGATES, *NEURONS, *NORMS]} | {
+        "Neuron",
+        "Normalisation",
+        "Surrogate",
+    }
 
 
-@pytest.mark.parametrize("kind", [*SURROGATES, *NEURONS])
+@pytest.mark.parametrize("kind", [*SURROGATES, *NEURONS, *NORMS])
 def test_is_a_value(kind):
     value = kind()
     assert value == kind()
@@ -41,7 +47,7 @@ def test_is_a_value(kind):
             setattr(value, field.name, 1.5)
 
 
-@pytest.mark.parametrize("kind", [*SURROGATES, IF, LIF, PLIF, GradedReLU])
+@pytest.mark.parametrize("kind", [*SURROGATES, *NORMS, IF, LIF, PLIF, GradedReLU])
 def test_every_field_counts(kind):
     other = {
         "surrogate": Erf(),
@@ -49,6 +55,7 @@ def test_every_field_counts(kind):
         "detach_reset": True,
         "decay_input": False,
         "decay": 0.5,
+        "momentum": 0.5,
         "backward": "rate",
     }
     for field in dataclasses.fields(kind):
@@ -80,6 +87,9 @@ BAD_TAU = [1.0, 0.5, -2.0, math.nan, math.inf]
         *((PLIF, "init_tau", bad) for bad in BAD_TAU),
         *((GradedReLU, "decay", bad) for bad in (-0.1, 1.1, math.nan)),
         *((GradedReLU, "penalty", bad) for bad in (-0.1, math.nan, math.inf)),
+        *((BatchNorm, "momentum", bad) for bad in (-0.1, 1.1, math.nan)),
+        *((BatchNorm, "eps", bad) for bad in BAD_POSITIVE),
+        *((BatchNorm, "start", bad) for bad in (math.nan, math.inf)),
     ],
 )
 def test_bad_numbers_are_refused_by_name(kind, field, bad):

@@ -25,7 +25,7 @@ def test_it_is_called_what_it_is_listed_as_and_can_run(name):
     assert recipe.name == name
     assert from_json(Recipe, json.loads(json.dumps(to_json(recipe)))) == recipe
     assert runs.check(recipe) == recipe
-    recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+    recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ from rich.text import Text
 from spikedistill import data, kernels, methods, models
 from spikedistill.methods import Method
 from spikedistill.models.size import size
-from spikedistill.neurons import Neuron, Surrogate
+from spikedistill.neurons import Neuron, Normalisation, Surrogate
 from spikedistill.recipe import FromRecipe
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.values.kinds import command_name, shipped_kinds
@@ -21,12 +21,13 @@ Rows = list[dict[str, Any]]
 
 
 def everything() -> dict[str, Rows]:
-    """Return recipes, methods, models, neurons, surrogates, data sets and kernels as plain rows."""
+    """Return recipes, methods, models, neurons, norms, surrogates, data sets and kernels as plain rows."""
     return {
         "recipes": [_recipe_row(name) for name in recipe_files.shipped()],
         "methods": [_row(name, inspect.getmodule(cls)) for name, cls in methods.methods().items()],
         "models": [row for cls in models.models().values() for row in _model_rows(cls)],
         "neurons": [_row(name, cls) for name, cls in shipped_kinds(Neuron).items()],
+        "norms": [_row(name, cls) for name, cls in shipped_kinds(Normalisation).items()],
         "surrogates": [_row(name, cls) for name, cls in shipped_kinds(Surrogate).items()],
         "data": [
             _row(name, cls) | {"image": _times(cls().shape), "classes": cls().classes}

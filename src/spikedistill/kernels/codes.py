@@ -9,10 +9,13 @@ from spikedistill.neurons import (
     IF,
     LIF,
     PLIF,
+    Activation,
     ATan,
+    BatchNorm,
     Erf,
     GradedReLU,
     Neuron,
+    Norm,
     PiecewiseQuadratic,
     ReLU,
     Sigmoid,
@@ -24,16 +27,38 @@ from spikedistill.neurons import (
 SUM, INPUT_PRODUCT, INPUT_QUOTIENT, LEAK_PRODUCT, LEAK_QUOTIENT, GRADED, RELU = range(7)
 NO_SURROGATE = 0
 SURROGATES = {Sigmoid: 1, ATan: 2, PiecewiseQuadratic: 3, SoftSign: 4, SuperSpike: 5, Erf: 6, Triangle: 7}
-INTEGRATE_FIRE = (IF, LIF, PLIF)
+INTEGRATE_FIRE = ("threshold", "reset", "detach_reset", "surrogate", "backward")
+FIELDS: dict[type, tuple[str, ...]] = {
+    IF: INTEGRATE_FIRE,
+    LIF: (*INTEGRATE_FIRE, "tau", "decay_input"),
+    PLIF: (*INTEGRATE_FIRE, "init_tau", "decay_input"),
+    GradedReLU: ("decay", "threshold", "penalty"),
+    ReLU: (),
+    **dict.fromkeys(SURROGATES, ("alpha",)),
+    Triangle: ("height", "width"),
+    BatchNorm: ("momentum", "eps", "start"),
+}
+"""All fields of the values that the kernels compute with. A value with another field is the definition's."""
 Numbers = tuple[list[int], list[float]]
 _encoded: dict[Neuron, Numbers] = {}
 
 
-def known(neuron: Neuron) -> bool:
-    """Whether the kernels have this neuron with this surrogate; a subclass may compute anything, so it is not."""
-    if type(neuron) in INTEGRATE_FIRE:
-        return isinstance(neuron, IF) and type(neuron.surrogate) in SURROGATES
-    return type(neuron) in (GradedReLU, ReLU)
+def known(act: Activation) -> bool:
+    """Whether the kernels have this layer's neuron with its surrogate."""
+    neuron = act.neuron
+    if type(act) is not Activation or not _encoded_whole(neuron):
+        return False
+    return not isinstance(neuron, IF) or _encoded_whole(neuron.surrogate)
+
+
+def known_norm(norm: Norm) -> bool:
+    """Whether the kernels have this norm."""
+    return type(norm) is Norm and _encoded_whole(norm.kind)
+
+
+def _encoded_whole(value: object) -> bool:
+    """Whether the kernels read every field of a value; a subclass may compute anything, so it is not."""
+    return FIELDS.get(type(value)) == tuple(getattr(type(value), "__dataclass_fields__", ()))
 
 
 def encode(neuron: Neuron) -> Numbers:

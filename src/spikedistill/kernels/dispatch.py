@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spikedistill import neurons
-from spikedistill.kernels import frozen
+from spikedistill.kernels import codes, frozen
 from spikedistill.kernels.choice import TRITON, implementation
 from spikedistill.kernels.cpu import ops
 from spikedistill.kernels.rates import RateConv2d, RateLinear
@@ -92,7 +92,9 @@ def conv2d_normed(
 ) -> Float[Tensor, "N Cout Hout Wout"] | None:
     """`norm(conv(x))` with the norm folded into weights that `FrozenWeights` holds; None where they are not held."""
     made_ready = frozen.weights()
-    if made_ready is None or norm.training or x.numel() == 0 or implementation(x.device.type) != "cpu":
+    if not codes.known_norm(norm) or norm.training:
+        return None
+    if made_ready is None or x.numel() == 0 or implementation(x.device.type) != "cpu":
         return None
     return made_ready.conv2d(x.to(_dtype(x)), conv, norm)
 

@@ -22,11 +22,11 @@ def eligible(
     dtypes: tuple[torch.dtype, ...],
 ) -> bool:
     """Whether types, shapes and devices are those of a kernel whose activations have one of `dtypes`."""
-    if x.dtype not in dtypes or x.dim() not in (3, 5) or x.numel() == 0 or not codes.known(act.neuron):
+    if x.dtype not in dtypes or x.dim() not in (3, 5) or x.numel() == 0 or not codes.known(act):
         return False
     parameters: list[Tensor] = [act.get_parameter("w")] if isinstance(act.neuron, PLIF) else []
     if norm is not None:
-        if type(norm) is not Norm or norm.channels != x.shape[2]:
+        if not codes.known_norm(norm) or norm.channels != x.shape[2]:
             return False
         if norm.training and x.numel() == norm.channels:
             return False

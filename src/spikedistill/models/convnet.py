@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.models.layers import Conv2d, Flatten, Linear, MaxPool2d, NormAct
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.neurons import Neuron
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation
 
 
 class ConvNetwork(Network):
@@ -19,7 +19,13 @@ class ConvNetwork(Network):
     """
 
     def __init__(
-        self, shape: Shape, classes: int, neuron: Neuron, channels: tuple[int, ...], hidden: tuple[int, ...]
+        self,
+        shape: Shape,
+        classes: int,
+        neuron: Neuron,
+        norm: Normalisation,
+        channels: tuple[int, ...],
+        hidden: tuple[int, ...],
     ) -> None:
         super().__init__()
         in_channels, height, width = shape
@@ -27,13 +33,13 @@ class ConvNetwork(Network):
             Conv2d(a, b, 3, reads=neuron if k else None, padding=1)
             for k, (a, b) in enumerate(pairwise((in_channels, *channels)))
         )
-        self.conv_acts = nn.ModuleList(NormAct(c, neuron) for c in channels)
+        self.conv_acts = nn.ModuleList(NormAct(c, neuron, norm) for c in channels)
         self.pool = MaxPool2d(2)
         self.flatten = Flatten()
         shrink = 2 ** len(channels)
         features = channels[-1] * (height // shrink) * (width // shrink)
         self.synapses = nn.ModuleList(Linear(a, b, bias=False, reads=neuron) for a, b in pairwise((features, *hidden)))
-        self.acts = nn.ModuleList(NormAct(width, neuron) for width in hidden)
+        self.acts = nn.ModuleList(NormAct(width, neuron, norm) for width in hidden)
         self.head = Linear((features, *hidden)[-1], classes, bias=False, reads=neuron)
         self.stages = tuple(f"conv_acts.{k}" for k in range(len(channels)))
 
@@ -64,13 +70,13 @@ class ConvNet(Model):
         if not self.channels or min(*self.channels, *self.hidden, 1) < 1:
             raise InputError(f"channels and hidden must be positive, not {self.channels} and {self.hidden}.")
 
-    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+    def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`. Raises InputError where the images are too small to be halved so often."""
         if min(shape[1:]) < 2 ** len(self.channels):
             raise InputError(
                 f"Images of {shape[1]}x{shape[2]} cannot be halved {len(self.channels)} times; take fewer channels."
             )
-        return ConvNetwork(shape, classes, neuron, self.channels, self.hidden)
+        return ConvNetwork(shape, classes, neuron, norm, self.channels, self.hidden)
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:

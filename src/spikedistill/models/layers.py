@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from spikedistill import kernels
 from spikedistill.models.taps import watched
-from spikedistill.neurons import Neuron, Norm, average_gradient, averages, spread
+from spikedistill.neurons import BatchNorm, Neuron, Norm, Normalisation, average_gradient, averages, spread
 
 
 class Linear(nn.Linear):
@@ -61,8 +61,18 @@ class ConvNorm(nn.Sequential):
     One that is tapped inside does one after the other.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, reads: Neuron, **options: Any) -> None:
-        super().__init__(Conv2d(in_channels, out_channels, kernel_size, reads=reads, **options), Norm(out_channels))
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        reads: Neuron,
+        norm: Normalisation = BatchNorm(),
+        **options: Any,
+    ) -> None:
+        conv = Conv2d(in_channels, out_channels, kernel_size, reads=reads, **options)
+        super().__init__(conv, norm.build(out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised currents [T, B, out_channels, ...]."""
@@ -125,16 +135,16 @@ class Add(nn.Module):
 
 
 class NormAct(nn.Module):
-    """Batch norm, optional residual and activation of `channels` channels as one step; see `norm_act`.
+    """Norm, optional residual and activation of `channels` channels as one step; see `norm_act`.
 
     Its modules can be tapped: `norm`; `current`, which returns what enters the neurons in each of T steps, the norm's
     output with the residual; and `act`. While one of them is, the step is made in its parts, with the same numbers
     within the kernels' tolerance.
     """
 
-    def __init__(self, channels: int, neuron: Neuron) -> None:
+    def __init__(self, channels: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> None:
         super().__init__()
-        self.norm = Norm(channels)
+        self.norm = norm.build(channels)
         self.current = nn.Identity()
         self.act = neuron.build()
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.models.layers import Flatten, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.neurons import Neuron
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation
 
 
 class MLPNetwork(Network):
@@ -19,7 +19,7 @@ class MLPNetwork(Network):
     The linear readout has a bias, zero at the start.
     """
 
-    def __init__(self, widths: Sequence[int], neuron: Neuron, readout: str) -> None:
+    def __init__(self, widths: Sequence[int], neuron: Neuron, norm: Normalisation, readout: str) -> None:
         super().__init__()
         layers = len(widths) - 1
         normed = layers if readout == "neuron" else layers - 1
@@ -29,7 +29,7 @@ class MLPNetwork(Network):
             Linear(widths[k], widths[k + 1], bias=k >= normed, reads=neuron if k else None)
             for k in range(layers)
         )
-        self.acts = nn.ModuleList(NormAct(widths[k + 1], neuron) for k in range(normed))
+        self.acts = nn.ModuleList(NormAct(widths[k + 1], neuron, norm) for k in range(normed))
         self.stages = tuple(f"acts.{k}" for k in range(normed))
         for synapse in self.synapses:
             assert isinstance(synapse, Linear)
@@ -62,11 +62,11 @@ class MLP(Model):
         if any(width < 1 for width in self.hidden):
             raise InputError(f"hidden widths must be positive, not {self.hidden}.")
 
-    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+    def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`. Raises InputError where no neuron would be left to spike."""
         if neuron.spiking and not self.hidden and self.readout == "linear":
             raise InputError("An mlp without hidden layers has no neurons. Give it some, or the readout 'neuron'.")
-        return MLPNetwork((math.prod(shape), *self.hidden, classes), neuron, self.readout)
+        return MLPNetwork((math.prod(shape), *self.hidden, classes), neuron, norm, self.readout)
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spikedistill.neurons import Neuron
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
@@ -42,8 +42,11 @@ class Model:
     name: ClassVar[str]
     """On the command line."""
 
-    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
-        """An initialised network for images of this shape (channels, height, width) and this number of classes."""
+    def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
+        """An initialised network for images of this shape (channels, height, width) and this number of classes.
+
+        `neuron` and `norm` are those of all layers.
+        """
         raise NotImplementedError
 
     @classmethod

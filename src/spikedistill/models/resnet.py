@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.models.layers import Conv2d, ConvNorm, GlobalMean, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.neurons import Neuron
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
@@ -15,15 +15,15 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions; the activation follows the addition. A shortcut that changes shape is 1x1 and normed."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron, norm: Normalisation) -> None:
         super().__init__()
         self.conv1 = Conv2d(in_channels, channels, 3, reads=neuron, stride=stride, padding=1)
-        self.act1 = NormAct(channels, neuron)
+        self.act1 = NormAct(channels, neuron, norm)
         self.conv2 = Conv2d(channels, channels, 3, reads=neuron, padding=1)
-        self.act2 = NormAct(channels, neuron)
+        self.act2 = NormAct(channels, neuron, norm)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
-            self.shortcut = ConvNorm(in_channels, channels, 1, reads=neuron, stride=stride)
+            self.shortcut = ConvNorm(in_channels, channels, 1, reads=neuron, norm=norm, stride=stride)
         self.adds_spikes = neuron.binary and isinstance(self.shortcut, nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,15 +36,17 @@ class BasicBlock(nn.Module):
 class ResNetwork(Network):
     """Stem, four stages of basic blocks, global average pooling, linear readout with bias (PyTorch's default start)."""
 
-    def __init__(self, shape: Shape, classes: int, neuron: Neuron, blocks: tuple[int, ...], width: int) -> None:
+    def __init__(
+        self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation, blocks: tuple[int, ...], width: int
+    ) -> None:
         super().__init__()
         self.stem = Conv2d(shape[0], width, 3, padding=1)
-        self.stem_act = NormAct(width, neuron)
+        self.stem_act = NormAct(width, neuron, norm)
         in_channels = width
         for k, count in enumerate(blocks):
             stage = nn.Sequential()
             for b in range(count):
-                stage.append(BasicBlock(in_channels, width * 2**k, 2 if b == 0 and k > 0 else 1, neuron))
+                stage.append(BasicBlock(in_channels, width * 2**k, 2 if b == 0 and k > 0 else 1, neuron, norm))
                 in_channels = width * 2**k
             self.add_module(f"stage{k + 1}", stage)
         self.stages = tuple(f"stage{k}.{count - 1}.act2" for k, count in enumerate(blocks, 1))
@@ -75,9 +77,9 @@ class ResNet(Model):
         if self.depth not in BLOCKS or self.width < 1:
             raise InputError(f"depth must be one of {list(BLOCKS)} and width positive, not {self.depth}, {self.width}.")
 
-    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+    def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`."""
-        return ResNetwork(shape, classes, neuron, BLOCKS[self.depth], self.width)
+        return ResNetwork(shape, classes, neuron, norm, BLOCKS[self.depth], self.width)
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.models.layers import Add, Conv2d, GlobalMean, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.neurons import Neuron
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation
 
 
 class PreActBlock(nn.Module):
@@ -16,11 +16,11 @@ class PreActBlock(nn.Module):
     Currents, not spikes, are summed, so the shortcut of an SNN carries the membrane's input.
     """
 
-    def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, neuron: Neuron, norm: Normalisation) -> None:
         super().__init__()
-        self.act1 = NormAct(in_channels, neuron)
+        self.act1 = NormAct(in_channels, neuron, norm)
         self.conv1 = Conv2d(in_channels, channels, 3, reads=neuron, stride=stride, padding=1)
-        self.act2 = NormAct(channels, neuron)
+        self.act2 = NormAct(channels, neuron, norm)
         self.conv2 = Conv2d(channels, channels, 3, reads=neuron, padding=1)
         self.shortcut = None
         if stride != 1 or in_channels != channels:
@@ -42,7 +42,9 @@ class WRNetwork(Network):
     The readout starts with PyTorch's default weights and a bias of zero.
     """
 
-    def __init__(self, shape: Shape, classes: int, neuron: Neuron, blocks: int, widen: int) -> None:
+    def __init__(
+        self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation, blocks: int, widen: int
+    ) -> None:
         super().__init__()
         self.stem = Conv2d(shape[0], 16, 3, padding=1)
         in_channels = 16
@@ -50,9 +52,9 @@ class WRNetwork(Network):
         for k in range(3):
             channels = 16 * widen * 2**k
             for b in range(blocks):
-                self.blocks.append(PreActBlock(in_channels, channels, 2 if b == 0 and k > 0 else 1, neuron))
+                self.blocks.append(PreActBlock(in_channels, channels, 2 if b == 0 and k > 0 else 1, neuron, norm))
                 in_channels = channels
-        self.act = NormAct(in_channels, neuron)
+        self.act = NormAct(in_channels, neuron, norm)
         self.stages = (f"blocks.{blocks}.act1", f"blocks.{2 * blocks}.act1", "act")
         self.mean = GlobalMean()
         self.head = Linear(in_channels, classes)
@@ -82,9 +84,9 @@ class WRN(Model):
         if self.depth < 10 or (self.depth - 4) % 6 or self.widen < 1:
             raise InputError(f"depth must be 10, 16, 22, ... and widen positive, not {self.depth} and {self.widen}.")
 
-    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:
+    def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`."""
-        return WRNetwork(shape, classes, neuron, (self.depth - 4) // 6, self.widen)
+        return WRNetwork(shape, classes, neuron, norm, (self.depth - 4) // 6, self.widen)
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:

@@ -3,7 +3,7 @@
 from spikedistill.neurons.graded import GradedReLU
 from spikedistill.neurons.integrate_fire import IF, LIF, PLIF, ReLU
 from spikedistill.neurons.neuron import Activation, Neuron, spread
-from spikedistill.neurons.norm import Norm, norm_act
+from spikedistill.neurons.norm import BatchNorm, Norm, Normalisation, norm_act
 from spikedistill.neurons.rate import average_gradient, averages
 from spikedistill.neurons.surrogate import (
     ATan,
@@ -23,10 +23,12 @@ __all__ = [
     "PLIF",
     "ATan",
     "Activation",
+    "BatchNorm",
     "Erf",
     "GradedReLU",
     "Neuron",
     "Norm",
+    "Normalisation",
     "PiecewiseQuadratic",
     "ReLU",
     "Sigmoid",

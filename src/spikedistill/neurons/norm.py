@@ -1,29 +1,68 @@
-"""Batch norm, optional residual and activation as one step: activation(norm(x) + residual).
+"""Norms, and norm, optional residual and activation as one step: activation(norm(x) + residual).
 
 This is the definition, in plain PyTorch. `spikedistill.kernels` is where faster versions of `norm_act` go.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from spikedistill.neurons.neuron import Activation
 from spikedistill.neurons.rate import average_gradient, averages
+from spikedistill.values.checks import check_above, check_finite, check_share
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Base of all ways to normalise currents: a value beside the neuron, from which each layer builds its module."""
+
+    def build(self, channels: int) -> "Norm":
+        """A module for one layer of `channels` channels."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BatchNorm(Normalisation):
+    """Batch norm over time and batch merged (Ioffe and Szegedy, ICML 2015); the defaults are PyTorch's.
+
+    tdBN (Zheng et al., AAAI 2021) is this norm with `start` = alpha * threshold: it multiplies the normalised current
+    by both and then by a learned factor that starts at 1. Here one learned weight is that product, so its gradient is
+    1 / start of tdBN's, and a step of SGD changes the product by 1 / start^2 as much. alpha is 1; Zheng et al. take
+    1 / sqrt(2) for the two norms whose outputs a residual block adds, which one `start` for all layers cannot say.
+    """
+
+    momentum: float = 0.1
+    """Weight of the new batch in the running statistics."""
+    eps: float = 1e-5
+    """Added to the variance."""
+    start: float = 1.0
+    """Weight of every channel before training; its bias is 0."""
+
+    def __post_init__(self) -> None:
+        check_share(self, "momentum")
+        check_above(self, "eps")
+        check_finite(self, "start")
+
+    def build(self, channels: int) -> "Norm":
+        """See `Normalisation.build`."""
+        return Norm(channels, self)
 
 
 class Norm(nn.Module):
-    """Batch norm over time and batch merged, for [T, B, C] and [T, B, C, H, W].
+    """One layer's `BatchNorm`, for [T, B, C] and [T, B, C, H, W].
 
-    Weight one, bias zero, momentum 0.1 and eps 1e-5 at the start, PyTorch's defaults. Statistics are taken over
-    T * B (* H * W); a static input [1, B, ...] gives the same mean and variance as its T copies would, but for
-    n / (n - 1) in the running variance, with n the number of values per channel.
+    Statistics are taken over T * B (* H * W); a static input [1, B, ...] gives the same mean and variance as its T
+    copies would, but for n / (n - 1) in the running variance, with n the number of values per channel.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kind: BatchNorm = BatchNorm()) -> None:
         super().__init__()
         self.channels = channels
-        self.momentum = 0.1
-        self.eps = 1e-5
-        self.weight = nn.Parameter(torch.ones(channels))
+        self.kind = kind
+        self.momentum = kind.momentum
+        self.eps = kind.eps
+        self.weight = nn.Parameter(torch.full((channels,), kind.start))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.running_mean: Tensor
         self.running_var: Tensor
@@ -32,8 +71,19 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised x, of the same shape and dtype."""
-        folded: Tensor = nn.functional.batch_norm(
-            x.flatten(0, 1),
+        folded = x.flatten(0, 1)
+        if folded.dim() == 4 and 1 in folded.shape:
+            # A size of 1 may have any stride, which torch's backward pass on CPUs misreads (docs/torch-batch-norm.md);
+            # rows [T*B*H*W, C] leave it none.
+            rows = folded.permute(0, 2, 3, 1)
+            output = self._batch_norm(rows.flatten(0, 2)).view(rows.shape).permute(0, 3, 1, 2)
+        else:
+            output = self._batch_norm(folded)
+        return output.view(x.shape)
+
+    def _batch_norm(self, folded: Tensor) -> Tensor:
+        return nn.functional.batch_norm(
+            folded,
             self.running_mean,
             self.running_var,
             self.weight,
@@ -42,11 +92,10 @@ class Norm(nn.Module):
             momentum=self.momentum,
             eps=self.eps,
         )
-        return folded.view(x.shape)
 
     def extra_repr(self) -> str:
-        """Number of channels."""
-        return str(self.channels)
+        """Number of channels, and the kind."""
+        return f"{self.channels}, {self.kind}"
 
 
 def norm_act(

@@ -72,7 +72,9 @@ class Run:
             InputError: the run is not finished, or its files are missing or damaged.
         """
         _ = self.metrics
-        network = self.recipe.model.build(self.recipe.data.shape, self.recipe.data.classes, self.recipe.neuron)
+        network = self.recipe.model.build(
+            self.recipe.data.shape, self.recipe.data.classes, self.recipe.neuron, self.recipe.norm
+        )
         weights = self.folder / "weights.safetensors"
         try:
             network.load_state_dict(state_files.load(weights))

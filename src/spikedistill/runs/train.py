@@ -201,7 +201,7 @@ def with_root(root: str) -> Callable[[Recipe], Recipe]:
 
 def check_student(recipe: Recipe, splits: Splits) -> None:
     """Raise InputError where the student cannot be built, tapped or given a whole batch."""
-    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
     attach(student, recipe.method.student_taps)
     Batches(recipe.data.augmented(splits.train, recipe.seed), recipe.batch_size, recipe.seed)
     if recipe.batch_size == 1:

@@ -94,7 +94,7 @@ def start(task: Task) -> TrainingState:
     """
     recipe = task.recipe
     torch.manual_seed(recipe.seed)
-    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron)
+    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
     student = channels_last(student, task.device)
     average = moving_average(student, recipe)
     taps = attach(student, recipe.method.student_taps)
