@@ -1,7 +1,8 @@
 """A neuron's value as the numbers that the C++ kernels read (`neuron.h`)."""
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, fields
+from typing import Any
 
 import torch
 
@@ -56,9 +57,9 @@ def known_norm(norm: Norm) -> bool:
     return type(norm) is Norm and _encoded_whole(norm.kind)
 
 
-def _encoded_whole(value: object) -> bool:
+def _encoded_whole(value: Any) -> bool:
     """Whether the kernels read every field of a value; a subclass may compute anything, so it is not."""
-    return FIELDS.get(type(value)) == tuple(getattr(type(value), "__dataclass_fields__", ()))
+    return type(value) in FIELDS and FIELDS[type(value)] == tuple(field.name for field in fields(value))
 
 
 def encode(neuron: Neuron) -> Numbers:
