@@ -60,6 +60,7 @@ def add_field(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
     """Let a kind of the library have a field that no kernel has heard of."""
     extra = dataclasses.field()
     extra.name, extra._field_type = "extra", dataclasses._FIELD
+    monkeypatch.setattr(codes, "_checked", {})
     monkeypatch.setattr(kind, "__dataclass_fields__", {**kind.__dataclass_fields__, "extra": extra})
 
 

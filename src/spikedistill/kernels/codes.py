@@ -42,6 +42,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
 """All fields of the values that the kernels compute with. A value with another field is the definition's."""
 Numbers = tuple[list[int], list[float]]
 _encoded: dict[Neuron, Numbers] = {}
+_checked: dict[type, bool] = {}
 
 
 def known(act: Activation) -> bool:
@@ -59,6 +60,14 @@ def known_norm(norm: Norm) -> bool:
 
 def _encoded_whole(value: Any) -> bool:
     """Whether the kernels read every field of a value; a subclass may compute anything, so it is not."""
+    if torch.compiler.is_compiling():
+        return _reads_all(value)
+    if type(value) not in _checked:
+        _checked[type(value)] = _reads_all(value)
+    return _checked[type(value)]
+
+
+def _reads_all(value: Any) -> bool:
     return type(value) in FIELDS and FIELDS[type(value)] == tuple(field.name for field in fields(value))
 
 
