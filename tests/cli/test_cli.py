@@ -244,7 +244,7 @@ def test_a_bug_keeps_its_traceback(cli, monkeypatch):
 
 def test_a_runs_folder_that_cannot_be_made(cli, tmp_path):
     (tmp_path / "runs").write_text("a file")
-    assert "runs is not a folder" in one_line(cli("train", "digits-scratch", *QUICK))
+    assert "'runs' is no folder for runs" in one_line(cli("train", "digits-scratch", *QUICK))
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def test_the_folder_of_a_finished_run(run, student):
         "images_per_second",
         "seed",
         "versions",
+        "kernels",
     }
     assert set(run.metrics["versions"]) == {"spikedistill", "commit", "torch", "python", "machine"}
 
@@ -103,7 +104,7 @@ def test_values_of_the_wrong_type_are_refused_at_the_door(student, tmp_path):
         runs.train_recipe(wrong, tmp_path)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", ""])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "", "hpu", "x" * 5000])
 def test_devices_that_cannot_be_used(device, student, tmp_path):
     with pytest.raises(InputError, match="is not usable here"):
         runs.train_recipe(student, tmp_path, device)
@@ -235,3 +236,63 @@ def test_the_data_folder_of_a_student_is_its_teachers_too():
     assert here.data.root == "/somewhere"
     assert here.hash == teacher.hash
     assert runs.with_root("/elsewhere")(here).data.root == "/somewhere"
+
+
+def test_a_resume_under_other_kernels_is_said_and_recorded(student, tmp_path, monkeypatch):
+    said = []
+
+    class Listener(runs.Reporter):
+        def say(self, text):
+            said.append(text)
+
+        def epoch(self, record):
+            if record["epoch"] == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "implementation", lambda _device: "fast")
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_recipe(student, tmp_path, "cpu", Listener())
+    monkeypatch.setattr(runs, "implementation", lambda _device: "slow")
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_recipe(student, tmp_path, "cpu", Listener())
+    run = runs.train_recipe(student, tmp_path, "cpu")
+    assert [line for line in said if "kernels" in line] == [
+        f"{run.folder} ran under the kernels 'fast' and goes on under 'slow': its last digits are those of neither "
+        "alone. Both are recorded."
+    ]
+    assert run.metrics["kernels"] == ["fast", "slow"]
+    assert json.loads((run.folder / "run.json").read_text())["kernels"] == ["fast", "slow"]
+
+
+def test_weights_that_are_not_finite_are_not_evaluated(run):
+    path = run.folder / "weights.safetensors"
+    weights = state_files.load(path)
+    state_files.save(path, weights | {"head.weight": weights["head.weight"] * float("nan")})
+    with pytest.raises(
+        InputError, match=r"weights\.safetensors cannot be used: the weight 'head.weight' is not finite"
+    ):
+        run.network()
+
+
+def test_runs_are_opened_by_a_string_too(run):
+    assert spikedistill.open_run(str(run.folder)).metrics == run.metrics
+
+
+def test_a_pipe_is_no_file_of_a_run(run):
+    import os
+
+    (run.folder / "recipe.json").unlink()
+    os.mkfifo(run.folder / "recipe.json")
+    with pytest.raises(InputError, match=r"recipe\.json is missing or damaged"):
+        runs.open_run(run.folder)
+
+
+@pytest.mark.parametrize("root", ["", "a" * 5000, "file", "file/below", "\0"])
+def test_folders_that_cannot_hold_runs(root, student, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"is no folder for runs: .* Name another one: --runs DIR") as refused:
+        runs.train_recipe(student, root, "cpu")
+    assert len(str(refused.value)) < 500
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,8 @@ from spikedistill.cli.parser import Parser
 from spikedistill.cli.predict import predict_command
 from spikedistill.cli.train import train_command
 from spikedistill.errors import DivergedError, InputError, Stopped, nearest
+from spikedistill.machine.interrupts import interrupt_once
+from spikedistill.machine.terminal import prepare_streams, printable
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
@@ -21,11 +24,16 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 1 (a run failed), 2 (wrong input), 130 (stopped by the user)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    if arguments is None:
+        interrupt_once()
     try:
         return _dispatch(words)
     except InputError as error:
         return _say(f"error: {error}", EXIT_WRONG_INPUT)
     except (Stopped, KeyboardInterrupt) as stop:
+        if arguments is None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
         return _say(
             f"{str(stop) or 'Stopped.'} A run goes on from what is saved with the same command.", EXIT_INTERRUPTED
         )
@@ -38,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(text: str, code: int) -> int:
     """Print one line on stderr, whatever an exception's text brings, and return the exit code."""
-    print(f"spikedistill: {' '.join(text.split())}", file=sys.stderr)
+    print(f"spikedistill: {printable(' '.join(text.split()))}", file=sys.stderr)
     return code
 
 

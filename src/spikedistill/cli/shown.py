@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from spikedistill.machine.terminal import printable
+
 
 def print_metrics(metrics: dict[str, object]) -> None:
     """Print the accuracies of a run, a line each."""
@@ -14,7 +16,7 @@ def print_metrics(metrics: dict[str, object]) -> None:
         if not name.startswith("accuracy"):
             continue
         shown = "  ".join(map(percent, value)) if isinstance(value, list | tuple) else percent(value)
-        print(f"{name.replace('_', ' '):25} {shown}")
+        print(printable(f"{name.replace('_', ' '):25} {shown}"))
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -29,7 +29,7 @@ def train_command(words: list[str]) -> int:
     parser.add_argument("recipe", nargs="?")
     parser.add_argument(
         "--runs",
-        default=os.environ.get("SPIKEDISTILL_RUNS", "runs"),
+        default=os.environ.get("SPIKEDISTILL_RUNS") or "runs",
         help="folder of run folders; SPIKEDISTILL_RUNS or runs",
     )
     parser.add_argument("--seeds", help="several seeds, 0-4 or 0,2,5: a run each, then mean ± standard deviation")

@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import nn
 
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, shown
 
 Module = TypeVar("Module", bound=nn.Module)
 Precision = Literal["auto", "fp32", "bf16"]
@@ -23,8 +23,9 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"Device {name!r} is not usable here ({str(error).splitlines()[0]}). Take cpu.") from error
+    except Exception as error:  # each kind of device that is not there has its own
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"Device {shown(name)} is not usable here ({why}). Take cpu.") from error
     return device
 
 

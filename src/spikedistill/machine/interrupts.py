@@ -15,14 +15,33 @@ def stop_signal() -> Iterator[threading.Event]:
         yield event
         return
 
-    def request(signum: int, _frame: Any) -> None:
+    def request(signum: int, frame: Any) -> None:
         if event.is_set() and signum == signal.SIGINT:
-            raise KeyboardInterrupt
+            interrupt = before[signal.SIGINT]
+            if callable(interrupt):
+                interrupt(signum, frame)
+            return
         event.set()
 
-    before = {s: signal.signal(s, request) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for s in before:
+        signal.signal(s, request)
     try:
         yield event
     finally:
         for s, handler in before.items():
             signal.signal(s, handler)
+
+
+def interrupt_once() -> None:
+    """Let a program be interrupted by one SIGINT: those that follow while it cleans up and ends are not looked at."""
+    done = False
+
+    def interrupt(_signum: int, _frame: Any) -> None:
+        nonlocal done
+        if not done:
+            done = True
+            raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)

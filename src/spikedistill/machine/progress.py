@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from spikedistill.machine.terminal import printable
+
 SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -44,7 +46,7 @@ class Plain(Reporter):
 
     def say(self, text: str) -> None:
         """See `Reporter`."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, label: str, done: int, total: int) -> None:
         """See `Reporter`."""
@@ -80,7 +82,7 @@ class Live(Reporter):
 
     def say(self, text: str) -> None:
         """See `Reporter`."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(printable(text), markup=False, highlight=False)
 
     def begin(self, label: str, done: int, total: int) -> None:
         """See `Reporter`."""

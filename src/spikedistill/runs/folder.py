@@ -1,7 +1,7 @@
 """Run folders: everything about a result in one folder, named after the recipe's hash.
 
 recipe.json              the resolved recipe
-run.json                 format, versions, commit and machine that began it
+run.json                 format, versions, commit and machine that began it, kernels that it has run under
 log.jsonl                one line per finished epoch
 checkpoint.safetensors   the whole state of an unfinished run
 weights.safetensors      the network of a finished run
@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import spikedistill
-from spikedistill.errors import InputError, NotSavedError
+from spikedistill.errors import InputError, NotSavedError, shown
 from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import FORMAT, write_atomically
@@ -78,8 +78,11 @@ class Run:
         weights = self.folder / "weights.safetensors"
         try:
             network.load_state_dict(state_files.load(weights))
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError, AttributeError) as error:
             raise InputError(f"{weights} is of another network than {self.folder / 'recipe.json'} says.") from error
+        for name, weight in network.state_dict().items():
+            if not weight.isfinite().all():
+                raise InputError(f"{weights} cannot be used: the weight {name!r} is not finite.")
         return network.eval()
 
 
@@ -124,7 +127,7 @@ def runs_root(root: Path | str) -> Path:
         pass
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{str(root)!r} is no folder for runs: {why}. Name another one: --runs DIR.") from error
+        raise InputError(f"{shown(str(root))} is no folder for runs: {why}. Name another one: --runs DIR.") from error
     return Path(root)
 
 
@@ -160,6 +163,26 @@ def begin(recipe: Recipe, root: Path) -> Run:
         write_json(run.folder / "recipe.json", to_json(recipe))
         write_json(run.folder / "run.json", {"format": FORMAT, "versions": versions()})
     return run
+
+
+def record_kernels(run: Run, kernels: str, report: Reporter) -> None:
+    """Add the kernels that an unfinished run is about to run under to those of its earlier parts, in run.json."""
+    path = run.folder / "run.json"
+    info = _read_json(path)
+    earlier = kernels_of(run) if os.path.isfile(run.checkpoint) else []  # or else nothing of them is left
+    if earlier and earlier[-1] != kernels:
+        report.say(
+            f"{run.folder} ran under the kernels {earlier[-1]!r} and goes on under {kernels!r}: its last digits are "
+            "those of neither alone. Both are recorded."
+        )
+    now = earlier if kernels in earlier[-1:] else [*earlier, kernels]
+    write_json(path, info | {"kernels": now})
+
+
+def kernels_of(run: Run) -> list[str]:
+    """Return the kernels that the parts of a run ran under, in order, each change once."""
+    found = _read_json(run.folder / "run.json").get("kernels", [])
+    return [str(name) for name in found] if isinstance(found, list) else []
 
 
 def own_folder(recipe: Recipe, root: Path) -> Path:

@@ -12,6 +12,7 @@ from spikedistill.data.batches import Batches
 from spikedistill.data.split import Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
+from spikedistill.kernels.choice import implementation
 from spikedistill.machine import state_files
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import pick_device, resolve_precision
@@ -22,7 +23,17 @@ from spikedistill.models.taps import attach
 from spikedistill.neurons import averages
 from spikedistill.randomness import Draws
 from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher, everywhere
-from spikedistill.runs.folder import Run, begin, find, locked, open_run, runs_root, write_json
+from spikedistill.runs.folder import (
+    Run,
+    begin,
+    find,
+    kernels_of,
+    locked,
+    open_run,
+    record_kernels,
+    runs_root,
+    write_json,
+)
 from spikedistill.runs.provenance import versions
 from spikedistill.teachers.load import LoadedTeacher, check_answers, compare_digests, freeze, import_module_teacher
 from spikedistill.teachers.stored import open_cache
@@ -186,11 +197,12 @@ def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, repor
         lines = "".join(json.dumps(record) + "\n" for record in state.records)
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
+    record_kernels(run, implementation(device.type), report)
     task = loop.Task(recipe, splits, teacher, device, run.folder, write_log, cache)
     state = loop.train_network(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
     state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
-    write_json(run.folder / "metrics.json", numbers(recipe, state, result, splits))
+    write_json(run.folder / "metrics.json", numbers(run, state, result, splits))
     task.checkpoint.unlink()  # last: a run that is killed before it loses nothing
 
 
@@ -212,8 +224,9 @@ def check_student(recipe: Recipe, splits: Splits) -> None:
             raise InputError("batch_size 1 leaves a norm one value per channel. Take 2 or more.") from error
 
 
-def numbers(recipe: Recipe, state: TrainingState, result: Accuracy, splits: Splits) -> dict[str, Any]:
+def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) -> dict[str, Any]:
     """Return what metrics.json says of a finished run."""
+    recipe = run.recipe
     chosen_by = "accuracy" if splits.validation is None else "validation_accuracy"
     best = max(state.records, key=lambda record: float(record[chosen_by]))
     images = len(state.records) * (len(splits.train) // recipe.batch_size) * recipe.batch_size
@@ -229,4 +242,5 @@ def numbers(recipe: Recipe, state: TrainingState, result: Accuracy, splits: Spli
         "images_per_second": images / state.seconds,
         "seed": recipe.seed,
         "versions": versions(),
+        "kernels": kernels_of(run),
     }
