@@ -22,7 +22,8 @@ from spikedistill.kernels import build, choice  # noqa: E402
 from spikedistill.models import ConvNet  # noqa: E402
 from spikedistill.neurons import IF, ReLU  # noqa: E402
 from spikedistill.optim.optimizers import SGD  # noqa: E402
-from spikedistill.recipe import FromRecipe, Recipe  # noqa: E402
+from spikedistill.recipe import Recipe  # noqa: E402
+from spikedistill.teachers import FromRecipe  # noqa: E402
 
 torch.set_num_threads(1)
 settings.register_profile("quick", deadline=None, max_examples=50)

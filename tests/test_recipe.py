@@ -6,7 +6,7 @@ import pytest
 
 from spikedistill.errors import InputError
 from spikedistill.neurons import IF, ReLU
-from spikedistill.recipe import FromModule
+from spikedistill.teachers import FromModule
 
 
 @pytest.mark.parametrize(

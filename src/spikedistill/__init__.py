@@ -6,10 +6,11 @@ What a program needs first is here, and imported when it is asked for: `import s
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe
+    from spikedistill.recipe import Recipe
     from spikedistill.recipes._files import load as load_recipe
     from spikedistill.runs.folder import Run, open_run
     from spikedistill.runs.train import train_recipe as train
+    from spikedistill.teachers import FromModule, FromRecipe, FromRun
 
 __version__ = "0.2.0"
 __all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe", "open_run", "train"]
@@ -17,6 +18,7 @@ __all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe"
 _PLACES = {"load_recipe": ("recipes._files", "load"), "train": ("runs.train", "train_recipe")} | {
     name: ("runs.folder", name) for name in ("Run", "open_run")
 }
+_PLACES |= {name: ("teachers", name) for name in ("FromModule", "FromRecipe", "FromRun")}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,13 @@ class InputError(ValueError):
     """
 
 
+class UserCodeError(InputError):
+    """Code of the user's own has failed: a teacher, a module that is named. What it raised is the error's cause.
+
+    The command line prints its line, and after it the part of the cause's traceback that is the user's.
+    """
+
+
 class Stopped(Exception):  # noqa: N818
     """The user asked to stop; everything is saved and the run can be resumed."""
 

@@ -4,6 +4,7 @@ A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_jso
 `spikedistill.values.plain` save and load it strictly; its digest names the run's folder.
 """
 
+import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
@@ -21,21 +22,61 @@ from spikedistill.values.checks import check_at_least, check_count
 from spikedistill.values.plain import digest
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Teacher:
-    """Base of all ways to name a teacher; `spikedistill.teachers` loads them."""
+    """Base of all ways to name a teacher; each is a file of `spikedistill.teachers`.
+
+    One that wraps others has them in its fields, alone or in tuples.
+    """
 
     abstract: ClassVar[bool] = True
     kinds_folder: ClassVar[str] = "teachers"
 
-    cache: str = field(default="", metadata={"place": True})
-    """Folder in which the teacher's logits are stored and found; none where empty. Says where: not in the hash."""
-    views: int = 0
-    """Augmented views of each image that are stored: epoch e shows view e mod `views`. 0 for one per epoch, which is
-    exact; fewer are an approximation, and need a `cache`."""
+    def resolve(self, context: Any) -> "Teacher":
+        """The teacher with everything said that depends on files or on the machine, such as a digest of weights.
 
-    def __post_init__(self) -> None:
-        check_count(self, "views", low=0, high=10**6)
+        By default that of all recipes and teachers in its fields.
+
+        Args:
+            context: A `spikedistill.teachers.Context`.
+
+        Raises:
+            InputError: what it names is not there, or not what it was.
+        """
+        return self.replace_inner(
+            lambda inner: context.resolve(inner) if isinstance(inner, Recipe) else inner.resolve(context)
+        )
+
+    def load(self, context: Any) -> Any:
+        """The teacher ready to be asked: a `spikedistill.teachers.LoadedTeacher`.
+
+        It gets a `spikedistill.teachers.Context`, whose networks may be shared: who changes one copies it first.
+
+        Raises:
+            InputError: what it names is not there, or not what it was.
+        """
+        raise NotImplementedError
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code that is named in no recipe decides what it answers; by default if it wraps one of that sort."""
+        return any(inner.foreign for inner in self.inner() if isinstance(inner, Teacher))
+
+    def inner(self) -> "list[Recipe | Teacher]":
+        """The recipes and teachers in its fields."""
+        found: list[Recipe | Teacher] = []
+        self.replace_inner(lambda inner: found.append(inner) or inner)  # type: ignore[func-returns-value]
+        return found
+
+    def replace_inner(self, change: "Callable[[Any], Any]") -> "Teacher":
+        """The teacher with the recipes and teachers in its fields as `change` makes them."""
+
+        def within(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(map(within, value))
+            return change(value) if isinstance(value, Recipe | Teacher) else value
+
+        return replace(self, **{f.name: within(getattr(self, f.name)) for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -69,7 +110,14 @@ class Recipe:
     ema: float = 0.0
     """Decay per step of the moving average of the weights, which is then evaluated and kept; 0 for none."""
     seed: int = 0
-    """Of the initial weights, the order of the images and their augmentation."""
+    """Of the initial weights, the order of the images, and what a method or a layer draws."""
+    cache: str = field(default="", metadata={"place": True})
+    """Folder in which the teacher's logits are stored and found; none where empty. Says where: not in the hash."""
+    views: int = 0
+    """Augmented views of each image that are shown: epoch e shows view e mod `views`. 0 for one per epoch. A few are an
+    approximation, for which a `cache` holds less."""
+    view_seed: int = 0
+    """Of the augmentation. It is not `seed`, so that runs of all seeds show the same views and share stored answers."""
     name: str = field(default="recipe", metadata={"label": True})
     """For people, and the beginning of the folder's name; not in the hash."""
 
@@ -79,8 +127,10 @@ class Recipe:
         check_at_least(self, "clip_norm")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema must be in [0, 1), not {self.ema}.")
-        if not 0 <= self.seed < 2**31:
-            raise InputError(f"seed must be between 0 and 2^31 - 1, not {self.seed}.")
+        check_count(self, "views", low=0, high=10**6)
+        for name in ("seed", "view_seed"):
+            if not 0 <= getattr(self, name) < 2**31:
+                raise InputError(f"{name} must be between 0 and 2^31 - 1, not {getattr(self, name)}.")
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise InputError(f"name must be letters, digits, '_', '-' and '.', not {self.name!r}: it names a folder.")
 
@@ -91,8 +141,7 @@ class Recipe:
 
     def view(self, epoch: int) -> int:
         """Return which augmentation of the training images an epoch shows."""
-        views = self.teacher.views if self.teacher else 0
-        return epoch % views if views else epoch
+        return epoch % self.views if self.views else epoch
 
     @property
     def hash(self) -> str:
@@ -103,51 +152,15 @@ class Recipe:
 def everywhere(recipe: Recipe, change: Callable[[Recipe], Recipe]) -> Recipe:
     """Return the recipe as `change` makes it, and so the recipes of its teacher, of that one's teacher, and so on."""
 
-    def within(value: Any) -> Any:
-        if isinstance(value, Recipe):
-            return everywhere(value, change)
-        if not isinstance(value, Teacher):
-            return value
-        return replace(value, **{f.name: within(getattr(value, f.name)) for f in fields(value)})
+    def within(inner: Recipe | Teacher) -> Recipe | Teacher:
+        return everywhere(inner, change) if isinstance(inner, Recipe) else inner.replace_inner(within)
 
     changed = change(recipe)
-    return replace(changed, teacher=within(changed.teacher))
+    return replace(changed, teacher=changed.teacher and changed.teacher.replace_inner(within))
 
 
-@dataclass(frozen=True)
-class FromRecipe(Teacher):
-    """The network that another recipe trains. It is trained first if it has not been, once for all who name it."""
-
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
-class FromRun(Teacher):
-    """The network of a finished run's folder."""
-
-    folder: str = field(metadata={"place": True})
-    """The run's folder. Says where, not what: not in the hash."""
-    weights_digest: str = ""
-    """SHA-256 of its weights; filled in when the run starts, and checked from then on."""
-
-
-@dataclass(frozen=True)
-class FromModule(Teacher):
-    """Any `torch.nn.Module` that an importable callable returns.
-
-    It gets normalised images [B, C, H, W] and answers with logits [B, K], or [T, B, K].
-    """
-
-    target: str
-    """`package.module:callable`; called without arguments."""
-    mean: tuple[float, ...] | None = None
-    """Per channel, of images in [0, 1], that it was trained with; the data set's own where None."""
-    std: tuple[float, ...] | None = None
-    """Likewise."""
-    weights_digest: str = ""
-    """SHA-256 of its weights; filled in when the run starts, and checked from then on."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if any(not std > 0 for std in self.std or ()):
-            raise InputError(f"A teacher's std must be above 0, not {self.std}.")
+def __getattr__(name: str) -> Any:
+    """The kinds of teachers, which were here in version 0.1: recipes that import them from here go on working."""
+    if name not in ("FromModule", "FromRecipe", "FromRun"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("spikedistill.teachers"), name)

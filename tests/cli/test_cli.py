@@ -13,9 +13,9 @@ from spikedistill.cli import cite as citations
 from spikedistill.cli import main as cli
 from spikedistill.methods import methods
 from spikedistill.models import models
-from spikedistill.recipe import FromModule, FromRecipe, FromRun
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import train as runs
+from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.kinds import named_kinds
 
 QUICK = ("--epochs", "1", "--batch-size", "64", "--data.train-size", "128", "--device", "cpu")

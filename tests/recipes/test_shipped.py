@@ -7,9 +7,10 @@ import pytest
 
 from spikedistill.cli import cite as citations
 from spikedistill.methods import TSER, methods
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import train as runs
+from spikedistill.teachers import FromRecipe
 from spikedistill.values.plain import from_json, to_json
 
 NAMES = list(recipe_files.shipped())

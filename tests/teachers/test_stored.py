@@ -1,5 +1,6 @@
-"""Stored teacher outputs: the same run bit for bit, shared, and never taken for what they are not."""
+"""Stored answers: a run on them repeats itself bit for bit, and one store serves all runs that show its views."""
 
+import contextlib
 import json
 import multiprocessing
 import threading
@@ -8,177 +9,136 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from spikedistill.data.batches import Batches
 from spikedistill.data.dataset import Augment
+from spikedistill.data.split import Batch
 from spikedistill.errors import InputError, Stopped
 from spikedistill.machine import state_files
-from spikedistill.machine.progress import Reporter
-from spikedistill.methods import TSER, KDSNNResponse, Method, VanillaKD
+from spikedistill.methods import TSER, Method, VanillaKD
+from spikedistill.models import MLP
 from spikedistill.neurons import IF
-from spikedistill.optim import AdamW
-from spikedistill.recipe import FromRun
 from spikedistill.runs import train as runs
-from spikedistill.teachers.load import LoadedTeacher, check_answers, freeze
-from spikedistill.teachers.stored import FORMAT, TOLERANCE, StoredView, ingredients, open_cache, whole_view
+from spikedistill.teachers import FromRun, NetworkTeacher, stored
+from spikedistill.teachers.stored import ingredients
 from spikedistill.training import loop
 
-CPU = torch.device("cpu")
-NEVER = threading.Event()
+
+@pytest.fixture(autouse=True)
+def _three_batches(monkeypatch):
+    """Of 50, 50 and 20 images."""
+    monkeypatch.setattr(stored, "BATCH", 50)
 
 
 def weights(run):
     return state_files.tensors_digest(state_files.load(run.folder / "weights.safetensors"))
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """The numbers of images in all passes of teachers."""
-    passes = []
-    signals = LoadedTeacher.signals
-
-    def count(self, images, precision):
-        passes.append(len(images))
-        return signals(self, images, precision)
-
-    monkeypatch.setattr(LoadedTeacher, "signals", count)
-    return passes
-
-
-@pytest.fixture(scope="module")
-def teachers(tmp_path_factory):
-    """Folder of teachers' runs, which all tests share."""
-    return tmp_path_factory.mktemp("teachers")
-
-
-@pytest.fixture
-def trained(teacher, teachers):
-    """The folder of a trained teacher."""
-    return str(runs.train_recipe(teacher, teachers, "cpu").folder)
-
-
-@pytest.fixture
-def recipe(taught, augmented, trained):
-    """A distillation from a run's folder; 120 images in batches of 50 leave 20 out."""
-    return taught(KDSNNResponse(), data=augmented, teacher=FromRun(trained), optimizer=AdamW(1e-2), batch_size=50)
-
-
-@pytest.fixture
-def cached(recipe, tmp_path):
-    return storing(recipe, tmp_path / "cache")
-
-
-def storing(recipe, folder, views=0):
-    return replace(recipe, teacher=replace(recipe.teacher, cache=str(folder), views=views))
-
-
-def opened(recipe):
-    """The stored outputs of a recipe, as a run opens them."""
-    recipe, teacher = runs.resolve(recipe, CPU)
-    return open_cache(recipe, recipe.data.load().train, teacher)
-
-
-def filled(recipe):
-    cache = opened(recipe)
-    for view in range(cache.views):
-        cache.view(view, NEVER, Reporter())
-    return cache
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_without_writing_and_reading_are_one_run(precision, recipe, tmp_path, asked):
-    recipe = replace(recipe, precision=precision)
-    cached = storing(recipe, tmp_path / "cache")
-    assert cached.hash == recipe.hash
-    plain = runs.train_recipe(recipe, tmp_path / "plain", "cpu")
-    asked.clear()
+def test_writing_and_reading_are_one_run(precision, cached, tmp_path, asked):
+    cached = replace(cached, precision=precision)
     writing = runs.train_recipe(cached, tmp_path / "writing", "cpu")
-    assert sorted(asked) == [2, 2, 20, 20, 50, 50, 50, 50]  # two of two images at the start, then both views
+    assert sorted(asked) == [2, 20, 20, 50, 50, 50, 50]  # two images at the start, then both views
     asked.clear()
     reading = runs.train_recipe(cached, tmp_path / "reading", "cpu")
-    assert sorted(asked) == [2, 2, 50, 50]  # a batch of each view is verified: no step asks the teacher
-    assert weights(plain) == weights(writing) == weights(reading)
+    assert len(asked) == 1 + 2  # a batch of each view is verified: no step asks the teacher
+    assert weights(writing) == weights(reading)
 
 
-def test_a_spiking_teachers_steps_are_all_stored(recipe, teacher, tmp_path):
+def test_without_a_store_the_run_learns_from_the_same_numbers_to_the_last_digits(recipe, tmp_path):
+    cached = replace(recipe, cache=str(tmp_path / "cache"))
+    assert cached.hash == recipe.hash
+    plain, stored = (runs.train_recipe(each, tmp_path / name, "cpu") for each, name in ((recipe, "a"), (cached, "b")))
+    ours, theirs = (state_files.load(run.folder / "weights.safetensors") for run in (plain, stored))
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_spiking_teachers_steps_are_all_stored(cached, teacher, tmp_path, opened):
     spiking = runs.train_recipe(replace(teacher, neuron=IF(), steps=5), tmp_path, "cpu")
-    recipe = replace(recipe, teacher=FromRun(str(spiking.folder)))
-    cached = storing(recipe, tmp_path / "cache")
-    assert weights(runs.train_recipe(recipe, tmp_path / "plain", "cpu")) == weights(
-        runs.train_recipe(cached, tmp_path / "cached", "cpu")
-    )
-    assert opened(cached).view(0, NEVER, Reporter()).logits.shape == (120, 5, 3)
+    assert opened(replace(cached, teacher=FromRun(str(spiking.folder)))).view(0).shape == (120, 5, 3)
 
 
-def test_another_method_temperature_or_student_reads_what_is_there(cached, tmp_path, asked):
+def test_one_store_serves_all_seeds_batch_sizes_methods_and_students(cached, filled, tmp_path, asked):
     filled(cached)
-    others = {"method": TSER()}, {"method": VanillaKD(temperature=2.0)}, {"steps": 2, "ema": 0.5}
-    asked.clear()
-    for change in others:
+    changes = (
+        {"seed": 3},
+        {"batch_size": 30},
+        {"method": TSER()},
+        {"method": VanillaKD(temperature=2.0)},
+        {"steps": 2, "ema": 0.5},
+        {"model": MLP((9,))},
+    )
+    for change in changes:
+        asked.clear()
         runs.train_recipe(replace(cached, **change), tmp_path / "runs", "cpu")
-    assert asked.count(50) == 2 * len(others)  # what is verified
+        assert len(asked) == 1 + 2  # two images at the start, then what is verified
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
-def test_what_is_stored_is_the_teachers_answer_to_the_view(cached):
+def test_what_is_stored_is_the_teachers_answer_to_the_view_that_the_student_is_shown(cached, filled, load):
     """Asked for one image at a time: rounding in other batches is far below the tolerance."""
-    cache = filled(cached)
-    assert cache.views == 2
+    store, teacher = filled(cached), load(cached)
+    assert store.views == 2
     for view in (0, 1):
-        stored = cache.view(view, NEVER, Reporter())
-        for batch in Batches(cache.batches.split, 1, cached.seed).epoch(view):
-            expected = cache.teacher.signals(batch.images, "fp32").logits
-            torch.testing.assert_close(stored.signals(batch.index).logits, expected, rtol=2e-3, atol=1e-3)
+        for batch in Batches(store.split, 1, 7).epoch(3, view=view):
+            expected = teacher.answers(batch).logits
+            torch.testing.assert_close(store.answers(batch).logits, expected, rtol=2e-3, atol=1e-3)
 
 
-def test_a_view_is_every_image_once_as_its_epoch_shows_it(cached):
-    batches = opened(cached).batches
-    view = list(whole_view(batches, 1))
-    assert sorted(torch.cat([batch.index for batch in view]).tolist()) == list(range(120))
-    for ours, theirs in zip(view, batches.epoch(1), strict=False):
-        assert torch.equal(ours.index, theirs.index)
-        assert torch.equal(ours.images, theirs.images)
-    one = Batches(batches.split, 1, batches.seed)
-    by_index = {int(batch.index): batch.images[0] for batch in one.epoch(1)}
-    assert all(torch.equal(image, by_index[int(k)]) for k, image in zip(view[-1].index, view[-1].images, strict=True))
+def test_seeds_show_the_same_views_in_other_orders_and_view_seeds_show_others(cached, tmp_path, monkeypatch):
+    shown = []
+    step = loop.train_step
+
+    def spy(task, state, batch):
+        shown[-1] |= {(state.epoch, int(k)): image for k, image in zip(batch.index, batch.images, strict=True)}
+        order[-1] += batch.index.tolist()
+        return step(task, state, batch)
+
+    order = []
+    monkeypatch.setattr(loop, "train_step", spy)
+    for change in ({}, {"seed": 1}, {"view_seed": 1}):
+        shown.append({})
+        order.append([])
+        runs.train_recipe(replace(cached, **change, cache=""), tmp_path, "cpu")
+    ours, other_seed, other_views = shown
+    assert order[0] == order[2] != order[1]
+    assert all(torch.equal(ours[key], other_seed[key]) for key in ours.keys() & other_seed.keys())
+    assert sum(torch.equal(ours[key], other_views[key]) for key in ours) < len(ours) / 2
 
 
-def test_fewer_views_repeat_for_teacher_and_student(cached, tmp_path, monkeypatch, asked):
-    recipe = replace(cached, epochs=5)
-    few = replace(recipe, teacher=replace(recipe.teacher, views=2))
-    assert few.hash != recipe.hash
+def test_fewer_views_repeat_for_teacher_and_student(cached, opened, tmp_path, monkeypatch, asked):
+    few = replace(cached, epochs=5, views=2)
+    assert few.hash != replace(cached, epochs=5).hash
     assert [few.view(epoch) for epoch in range(5)] == [0, 1, 0, 1, 0]
     steps = []
     step = loop.train_step
 
     def spy(task, state, batch):
-        steps.append((state.epoch, batch, loop.ask(task, batch).logits))
+        steps.append((state.epoch, batch, task.teacher.answers(batch).logits))
         return step(task, state, batch)
 
     monkeypatch.setattr(loop, "train_step", spy)
     runs.train_recipe(few, tmp_path / "runs", "cpu")
-    assert sum(asked) == 2 * 120 + 4
-    batches = opened(few).batches
-    single = Batches(batches.split, 1, few.seed)
-    images = [{int(one.index): one.images[0] for one in single.epoch(view)} for view in (0, 1)]
-    views = [opened(few).view(view, NEVER, Reporter()) for view in (0, 1)]
+    assert sum(asked) == 2 + 2 * 120
+    store = opened(few)
     assert len(steps) == 10
     for epoch, batch, logits in steps:
-        assert torch.equal(batch.images, torch.stack([images[epoch % 2][int(k)] for k in batch.index]))
-        assert torch.equal(logits, views[epoch % 2].signals(batch.index).logits)
+        assert batch.view == epoch % 2
+        assert torch.equal(batch.images, store.split.take(batch.index, epoch % 2))
+        assert torch.equal(logits, store.answers(batch).logits)
     assert not torch.equal(steps[0][1].index, steps[4][1].index)  # the order does not repeat
 
 
+def test_without_augmentation_one_view_is_all(cached, stripes, tmp_path, asked):
+    plain = replace(cached, data=stripes(), epochs=3)
+    runs.train_recipe(plain, tmp_path / "runs", "cpu")
+    assert len(list(tmp_path.glob("cache/*/view-*"))) == 1
+    assert sum(asked) == 2 + 120
+
+
 def test_as_many_views_as_epochs_change_nothing(cached, tmp_path):
-    """The order and the augmentation of each epoch are as without views."""
-    batches = opened(cached).batches
-    for first in (0, 1):
-        for ours, theirs in zip(batches.epoch(3, first, 3), batches.epoch(3, first), strict=True):
-            assert torch.equal(ours.index, theirs.index)
-            assert torch.equal(ours.images, theirs.images)
-    many = replace(cached, teacher=replace(cached.teacher, views=9))
+    many = replace(cached, views=9)
     assert weights(runs.train_recipe(many, tmp_path / "a", "cpu")) == weights(
         runs.train_recipe(cached, tmp_path / "b", "cpu")
     )
@@ -189,8 +149,8 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
-def test_a_resumed_run_with_stored_outputs(step, recipe, cached, tmp_path, monkeypatch):
-    whole = weights(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
+def test_a_resumed_run_on_stored_answers(step, cached, tmp_path, monkeypatch):
+    whole = weights(runs.train_recipe(cached, tmp_path / "whole", "cpu"))
     count = iter(range(100))
     train_step = loop.train_step
 
@@ -207,164 +167,44 @@ def test_a_resumed_run_with_stored_outputs(step, recipe, cached, tmp_path, monke
     assert weights(runs.train_recipe(cached, tmp_path / "parts", "cpu")) == whole
 
 
-def test_a_view_appears_whole_or_not_at_all(cached, monkeypatch):
-    cache = opened(cached)
+def test_a_view_appears_whole_or_not_at_all(cached, opened, monkeypatch):
+    store = opened(cached)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(Killed()))
         patch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
         with pytest.raises(Killed):
-            cache.view(0, NEVER, Reporter())
-    assert list(cache.folder.glob("*.partial")) + list(cache.folder.glob(".*.partial"))
-    assert not list(cache.folder.glob("view-*"))
-    cache.view(0, NEVER, Reporter())
-    assert [path.name for path in sorted(cache.folder.iterdir()) if path.name != ".lock"] == [
+            store.view(0)
+    assert list(store.folder.glob("*.partial")) + list(store.folder.glob(".*.partial"))
+    assert not list(store.folder.glob("view-*"))
+    store.view(0)
+    assert [path.name for path in sorted(store.folder.iterdir()) if path.name != ".lock"] == [
         "key.json",
         "view-00000.safetensors",
     ]
 
 
-def test_stopping_while_the_teacher_is_asked(cached):
-    cache = opened(cached)
+def test_stopping_while_the_teacher_is_asked(cached, opened, monkeypatch):
+    store = opened(cached)
     stopping = threading.Event()
     stopping.set()
+    monkeypatch.setattr(stored, "stop_signal", lambda: contextlib.nullcontext(stopping))
     with pytest.raises(Stopped, match="view 1"):
-        cache.view(1, stopping, Reporter())
-    assert not list(cache.folder.glob("view-*"))
+        store.view(1)
+    assert not list(store.folder.glob("view-*"))
 
 
-def test_files_are_mapped_into_memory(cached):
-    cache = filled(cached)
-    stored = cache.view(0, NEVER, Reporter())
+def test_files_are_mapped_into_memory(cached, filled):
+    store = filled(cached)
+    logits = store.view(0)
     maps = Path("/proc/self/maps")
     if not maps.is_file():
         pytest.skip("needs /proc")
-    assert str(cache.path(0)) in maps.read_text()
-    assert stored.logits.dtype == torch.float16
+    assert str(store.path(0)) in maps.read_text()
+    assert logits.dtype == torch.float16
 
 
-def rewritten(path, logits, **header):
-    """Write a view's file with other content, as a program would that knows the format."""
-    with safe_open(path, framework="pt") as file:
-        before = file.metadata()
-    digest = state_files.tensors_digest({"logits": logits})
-    save_file({"logits": logits}, path, before | {"sha256": digest} | header)
-
-
-def content(path):
-    with safe_open(path, framework="pt") as file:
-        return file.get_tensor("logits").clone()
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-10])
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def garbage(path):
-    path.write_bytes(b"\xff" * 200)
-
-
-def wrong_type(path):
-    rewritten(path, content(path).float())
-
-
-def too_few(path):
-    rewritten(path, content(path)[:-1].clone())
-
-
-def other_classes(path):
-    rewritten(path, content(path)[:, :, :2].clone())
-
-
-def foreign(path):
-    rewritten(path, content(path), key="0" * 64)
-
-
-def other_view(path):
-    rewritten(path, content(path), view="7")
-
-
-@pytest.mark.parametrize("damage", [truncate, empty, garbage, wrong_type, too_few, other_classes, foreign, other_view])
-def test_a_file_that_is_not_right_is_found_at_the_start(damage, cached, tmp_path):
-    """Also of a late epoch; and nothing is trained."""
-    path = filled(cached).path(1)
-    damage(path)
-    with pytest.raises(InputError, match=rf"{path.name} .*Delete it to have the teacher asked again"):
-        runs.train_recipe(cached, tmp_path / "runs", "cpu")
-    assert not list(tmp_path.glob("runs/*/checkpoint.safetensors"))
-    path.unlink()
-    runs.train_recipe(cached, tmp_path / "runs", "cpu")
-
-
-def test_a_changed_bit_is_found(cached):
-    cache = filled(cached)
-    path = cache.path(1)
-    damaged = bytearray(path.read_bytes())
-    damaged[-1] ^= 1
-    path.write_bytes(damaged)
-    with pytest.raises(InputError, match="its content is not what was written"):
-        cache.view(1, NEVER, Reporter())
-    with pytest.raises(InputError, match="its content is not what was written"):
-        opened(cached)
-
-
-def test_a_file_of_another_teacher_is_refused(cached, teacher, teachers):
-    other = runs.train_recipe(replace(teacher, seed=1), teachers, "cpu")
-    theirs = filled(replace(cached, teacher=replace(cached.teacher, folder=str(other.folder))))
-    ours = filled(cached)
-    assert theirs.folder != ours.folder
-    ours.path(0).write_bytes(theirs.path(0).read_bytes())
-    with pytest.raises(InputError, match="is of another teacher"):
-        opened(cached)
-
-
-@pytest.mark.parametrize("change", [lambda x: x.roll(1, 0), lambda x: x * 1.05, lambda x: x.flip(2)])
-def test_numbers_that_the_teacher_would_not_say_are_found(change, cached):
-    """The file's own digest is right: someone else's program has written it."""
-    cache = filled(cached)
-    for view in (0, 1):
-        rewritten(cache.path(view), change(content(cache.path(view))).contiguous())
-    with pytest.raises(InputError, match="is not what this teacher says"):
-        opened(cached)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [lambda x: x.softmax(-1), lambda x: x.expand(5, -1, -1), lambda x: x * torch.nan],
-    ids=["other values", "more steps", "nan"],
-)
-def test_a_teacher_whose_code_has_changed_is_found(change, cached, monkeypatch):
-    """Its weights are the same, so the key is."""
-    filled(cached)
-    signals = LoadedTeacher.signals
-
-    def changed(self, images, precision):
-        said = signals(self, images, precision)
-        return replace(said, logits=change(said.logits))
-
-    monkeypatch.setattr(LoadedTeacher, "signals", changed)
-    with pytest.raises(InputError, match=r"is not what this teacher says.* delete "):
-        opened(cached)
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_other_rounding_is_accepted(precision, cached):
-    """As of another machine's kernels: a tenth of the tolerance, in random directions."""
-    cached = replace(cached, precision=precision)
-    cache = filled(cached)
-    for view in (0, 1):
-        logits = content(cache.path(view)).float()
-        noise = torch.randn(logits.shape, generator=torch.Generator().manual_seed(view))
-        logits = logits + noise * logits.square().mean().sqrt() * TOLERANCE[precision] / 10
-        rewritten(cache.path(view), logits.half())
-    opened(cached)
-
-
-def test_the_key_changes_with_everything_that_the_logits_are_a_function_of(recipe):
-    recipe, teacher = runs.resolve(recipe, CPU)
+def test_the_key_changes_with_everything_that_the_logits_are_a_function_of(recipe, load):
+    teacher = load(recipe)
     split = recipe.data.load().train
     images = split.images.clone()
     images[3, 0, 0, 0] += 1
@@ -372,32 +212,33 @@ def test_the_key_changes_with_everything_that_the_logits_are_a_function_of(recip
     augment = recipe.data.augment
     for changed in (replace(augment, flip=False), replace(augment, cutout=3), Augment()):
         variants.append((replace(recipe, data=replace(recipe.data, augment=changed)), split, teacher))
-    for change in ({"seed": 1}, {"batch_size": 49}, {"precision": "bf16"}):
+    for change in ({"view_seed": 1}, {"precision": "bf16"}):
         variants.append((replace(recipe, **change), split, teacher))
-    for change in ({"weights_digest": "0"}, {"steps": 2}, {"mean": (0.1, 0.1, 0.1)}, {"std": (0.1, 0.1, 0.1)}):
-        variants.append((recipe, split, replace(teacher, **change)))
+    for name in teacher.identity:
+        variants.append((recipe, split, replace(teacher, identity=teacher.identity | {name: "another"})))
     keys = [json.dumps(ingredients(*variant), sort_keys=True) for variant in variants]
     assert len(set(keys)) == len(variants)
-    for same in ({"method": TSER()}, {"epochs": 7}, {"steps": 1}, {"neuron": IF(threshold=0.5)}, {"name": "x"}):
-        assert json.dumps(ingredients(replace(recipe, **same), split, teacher), sort_keys=True) == keys[0]
+    same = ({"method": TSER()}, {"epochs": 7}, {"steps": 1}, {"neuron": IF(threshold=0.5)}, {"seed": 1})
+    for change in (*same, {"batch_size": 49}, {"views": 1}, {"name": "x"}):
+        assert json.dumps(ingredients(replace(recipe, **change), split, teacher), sort_keys=True) == keys[0]
 
 
-def _fill_in_a_process(cached, start, results):
+def _fill_in_a_process(opened, cached, start, results):
     torch.set_num_threads(1)
+    store = opened(cached)
     start.wait()
-    cache = opened(cached)
     passes = []
-    signals = LoadedTeacher.signals
-    LoadedTeacher.signals = lambda self, images, precision: passes.append(1) or signals(self, images, precision)
-    views = [cache.view(view, NEVER, Reporter()) for view in range(cache.views)]
-    results.put((len(passes), [state_files.tensors_digest({"": view.logits}) for view in views]))
+    answers = NetworkTeacher.answers
+    NetworkTeacher.answers = lambda self, batch: passes.append(1) or answers(self, batch)
+    views = [store.view(view) for view in range(store.views)]
+    results.put((len(passes), [state_files.tensors_digest({"": view}) for view in views]))
 
 
 @pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")  # they only compute, on one thread
-def test_two_processes_at_once_ask_once(cached):
+def test_two_processes_at_once_ask_once(cached, opened, trained):
     context = multiprocessing.get_context("fork")
     start, results = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=_fill_in_a_process, args=(cached, start, results)) for _ in range(2)]
+    processes = [context.Process(target=_fill_in_a_process, args=(opened, cached, start, results)) for _ in range(2)]
     for process in processes:
         process.start()
     (first, mine), (second, theirs) = (results.get(timeout=60) for _ in processes)
@@ -405,18 +246,22 @@ def test_two_processes_at_once_ask_once(cached):
         process.join()
     assert mine == theirs
     assert first + second == 2 * 3  # two views of three batches
-    assert len(list(opened(cached).folder.glob("view-*"))) == 2
+    assert len(list(Path(cached.cache).glob("*/view-*"))) == 2
 
 
-def test_when_all_is_stored_the_teacher_leaves_the_device(cached, monkeypatch):
-    cache = opened(cached)
-    moves = []
-    monkeypatch.setattr(cache.teacher.network, "to", lambda device: moves.append(str(device)))
-    cache.view(0, NEVER, Reporter())
-    assert moves == ["cpu"] * 3  # the images', once for each batch
-    moves.clear()
-    cache.view(1, NEVER, Reporter())
-    assert len(moves) == 3 + 1
+def test_when_all_is_stored_the_teacher_leaves_the_device(cached, opened):
+    store = opened(cached)
+    teacher = store.teacher
+    store.view(0)
+    kept = teacher.frozen_weights
+    assert store.teacher is teacher
+    moved = []
+    teacher.asked.to = lambda device: moved.append(device)
+    store.view(1)
+    assert store.teacher is None
+    assert moved == ["cpu"]
+    assert teacher.frozen_weights is not kept  # and the copies of its weights are gone
+    assert opened(cached).teacher is None
 
 
 class Reads(Method):
@@ -431,41 +276,30 @@ def test_activations_cannot_be_stored(cached, tmp_path):
         runs.train_recipe(replace(cached, method=Reads()), tmp_path / "runs", "cpu")
 
 
-def test_views_without_a_folder_are_refused(recipe, tmp_path):
-    with pytest.raises(InputError, match=r"--teacher\.views 2 .*Name one with --teacher\.cache"):
-        runs.train_recipe(replace(recipe, teacher=replace(recipe.teacher, views=2)), tmp_path / "runs", "cpu")
-    with pytest.raises(InputError, match="views"):
-        replace(recipe.teacher, views=-1)
+def test_without_a_teacher_there_is_nothing_to_store(student, tmp_path):
+    with pytest.raises(InputError, match="--cache stores what a teacher answers, and the recipe names none"):
+        runs.train_recipe(replace(student, cache=str(tmp_path)), tmp_path / "runs", "cpu")
 
 
 def test_a_folder_that_cannot_be_made(recipe, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
-        runs.train_recipe(storing(recipe, tmp_path / "file" / "cache"), tmp_path / "runs", "cpu")
+        runs.train_recipe(replace(recipe, cache=str(tmp_path / "file" / "cache")), tmp_path / "runs", "cpu")
 
 
-def test_logits_beyond_float16_are_refused(stripes):
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 3))
-    torch.nn.init.constant_(network[1].bias, 7e4)
-    split = stripes().load().train
-    teacher = freeze(network, (), stripes().mean, stripes().std, None, CPU)
-    with pytest.raises(InputError, match="not all finite in float16"):
-        check_answers(teacher, split, 3, "fp32")
+def test_one_image_beyond_float16_is_not_stored(cached, opened, monkeypatch):
+    answers = NetworkTeacher.answers
 
-
-def test_one_image_beyond_float16_is_not_stored(cached, monkeypatch):
-    signals = LoadedTeacher.signals
-
-    def one_bad(self, images, precision):
-        said = signals(self, images, precision)
-        said.logits[0, 7 % len(images), 1] = torch.inf
+    def one_bad(self, batch):
+        said = answers(self, batch)
+        said.logits[0, 7 % len(batch.index), 1] = torch.inf
         return said
 
-    cache = opened(cached)
-    monkeypatch.setattr(LoadedTeacher, "signals", one_bad)
+    store = opened(cached)
+    monkeypatch.setattr(NetworkTeacher, "answers", one_bad)
     with pytest.raises(InputError, match="not all finite in float16"):
-        cache.view(0, NEVER, Reporter())
-    assert not list(cache.folder.glob("view-*"))
+        store.view(0)
+    assert not list(store.folder.glob("view-*"))
 
 
 def test_rounding_to_float16_is_nothing_to_bfloat16_and_little_to_float32():
@@ -475,9 +309,11 @@ def test_rounding_to_float16_is_nothing_to_bfloat16_and_little_to_float32():
     assert ((numbers.half().float() - numbers) / numbers).abs().max() <= 2.0**-11 * 1.001
 
 
-def test_signals_have_time_first():
-    logits = torch.arange(24.0).half().view(4, 2, 3)
-    said = StoredView(logits).signals(torch.tensor([3, 0, 0])).logits
+def test_answers_have_time_first(cached, opened, monkeypatch):
+    store = opened(cached)
+    monkeypatch.setattr(type(store), "view", lambda self, view: torch.arange(24.0).half().view(4, 2, 3))
+    index = torch.tensor([3, 0, 0])
+    said = store.answers(Batch(index, 0, torch.zeros(3, 3, 8, 8, dtype=torch.uint8), index)).logits
     assert said.dtype == torch.float32
     assert said.is_contiguous()
     assert said.tolist() == [
@@ -488,20 +324,6 @@ def test_signals_have_time_first():
 
 def test_on_the_command_line(cli, tmp_path):
     words = ["digits-kdsnn", "--epochs", "4", "--teacher.recipe.epochs", "1", "--data.augment.crop", "1"]
-    code, _, said = cli("train", *words, "--teacher.cache", "stored", "--teacher.views", "2", "--device", "cpu")
+    code, _, said = cli("train", *words, "--cache", "stored", "--views", "2", "--device", "cpu")
     assert code == 0, said
     assert len(list(tmp_path.glob("stored/*/view-*.safetensors"))) == 2
-    code, _, said = cli("train", *words, "--teacher.views", "2", "--epochs", "5", "--device", "cpu")
-    assert code == 2
-    assert "--teacher.cache" in said
-
-
-def test_the_files_can_be_read_without_this_library(cached):
-    """Plain safetensors, with the key in words beside them."""
-    cache = filled(cached)
-    said = json.loads((cache.folder / "key.json").read_text())
-    assert said["format"] == FORMAT
-    assert said["teacher"]["weights"] == cache.teacher.weights_digest
-    with safe_open(cache.path(1), framework="pt") as file:
-        assert file.metadata()["key"] == cache.key
-        assert file.get_slice("logits").get_shape() == [120, 1, 3]

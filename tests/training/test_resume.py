@@ -284,7 +284,8 @@ from spikedistill.methods import TSER
 from spikedistill.models import ConvNet
 from spikedistill.neurons import ReLU
 from spikedistill.optim import SGD, AdamW
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe
+from spikedistill.teachers import FromRecipe
 
 _data = Digits(train_size=200, augment=Augment(crop=1, cutout=2))
 sgd = Recipe(data=_data, model=ConvNet((4,), (8,)), optimizer=SGD(0.05), batch_size=20, epochs=2, steps=2)

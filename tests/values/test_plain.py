@@ -17,7 +17,8 @@ from spikedistill.methods import TSER, Method
 from spikedistill.models import ConvNet, Model
 from spikedistill.neurons import LIF, PLIF, ATan, Neuron, Surrogate
 from spikedistill.optim import Adam, Cosine, Optimizer, Schedule, Step
-from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe
+from spikedistill.recipe import Recipe
+from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.kinds import shipped_kinds
 from spikedistill.values.plain import digest, from_json, to_json
 

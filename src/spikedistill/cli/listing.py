@@ -13,8 +13,8 @@ from spikedistill import data, kernels, methods, models
 from spikedistill.methods import Method
 from spikedistill.models.size import size
 from spikedistill.neurons import Neuron, Normalisation, Surrogate
-from spikedistill.recipe import FromRecipe
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.teachers import FromRecipe
 from spikedistill.values.kinds import command_name, shipped_kinds
 
 Rows = list[dict[str, Any]]

@@ -15,8 +15,9 @@ from typing import Any, get_args, get_type_hints
 import tyro
 
 from spikedistill.errors import InputError, nearest, pick
-from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher
+from spikedistill.recipe import Recipe, Teacher
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.kinds import command_name, named_kinds
 
 

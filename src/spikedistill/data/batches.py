@@ -1,4 +1,4 @@
-"""Training batches: which images come when, as a function of (seed, epoch) alone."""
+"""Training batches: which images come when, as a function of (seed, epoch); how they look, of (view_seed, view)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

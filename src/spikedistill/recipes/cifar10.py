@@ -13,7 +13,8 @@ from spikedistill.methods import KDSNNResponse
 from spikedistill.models import WRN, ResNet
 from spikedistill.neurons import IF, ReLU
 from spikedistill.optim import SGD, Cosine
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe
+from spikedistill.teachers import FromRecipe
 
 CITES = ("kdsnn",)
 

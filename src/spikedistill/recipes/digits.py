@@ -11,7 +11,8 @@ from spikedistill.methods import TSER, KDSNNResponse
 from spikedistill.models import ConvNet
 from spikedistill.neurons import IF, ReLU
 from spikedistill.optim import Adam
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe
+from spikedistill.teachers import FromRecipe
 
 CITES = ("kdsnn", "tser")
 

@@ -12,7 +12,8 @@ from spikedistill.methods import TSER
 from spikedistill.models import ResNet
 from spikedistill.neurons import LIF, ReLU
 from spikedistill.optim import SGD
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe
+from spikedistill.teachers import FromRecipe
 
 CITES = ("tser",)
 

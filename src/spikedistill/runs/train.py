@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from spikedistill.data.batches import Batches
-from spikedistill.data.split import Splits
+from spikedistill.data.split import Split, Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
 from spikedistill.kernels.choice import implementation
@@ -18,11 +18,11 @@ from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import pick_device, resolve_precision
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import write_atomically
-from spikedistill.methods.method import Method, Side, Signals
+from spikedistill.methods.method import Side, Signals
 from spikedistill.models.taps import attach
 from spikedistill.neurons import averages
 from spikedistill.randomness import Draws
-from spikedistill.recipe import FromModule, FromRecipe, FromRun, Recipe, Teacher, everywhere
+from spikedistill.recipe import Recipe, Teacher, everywhere
 from spikedistill.runs.folder import (
     Run,
     begin,
@@ -35,8 +35,9 @@ from spikedistill.runs.folder import (
     write_json,
 )
 from spikedistill.runs.provenance import versions
-from spikedistill.teachers.load import LoadedTeacher, check_answers, compare_digests, freeze, import_module_teacher
-from spikedistill.teachers.stored import open_cache
+from spikedistill.teachers.context import Context, Trained
+from spikedistill.teachers.loaded import LoadedTeacher, check_answers
+from spikedistill.teachers.stored import open_store
 from spikedistill.training import loop
 from spikedistill.training.state import TrainingState
 from spikedistill.values.plain import from_json, to_json
@@ -67,15 +68,17 @@ def train_recipe(
     report = report or Reporter()
     keep_freed_memory()
     place = pick_device(device)
-    recipe, teacher = resolve(check(recipe), place)
     runs = runs_root(root)
+    recipe = check(recipe)
+    context = context_for(recipe, runs, place, report)
+    recipe = resolve(recipe, context)
     run = find(recipe, runs)
     if run is None or not run.finished or run.checkpoint.exists():
         with locked(recipe, runs, report):
             run = begin(recipe, runs)
             state_files.remove_partial_files(run.folder)
             if not run.finished:
-                _finish(run, teacher, place, report)
+                _finish(run, context, place, report)
                 return run
             run.checkpoint.unlink(missing_ok=True)  # a process was killed at the very end
     report.say(f"{run.folder} has run already.")
@@ -97,8 +100,7 @@ def check(recipe: Recipe) -> Recipe:
         )
     if recipe.teacher is not None and not method.needs_teacher:
         raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
-    if recipe.teacher is not None:
-        check_cache(method, recipe.teacher)
+    check_cache(recipe)
     if recipe.data.steps not in (None, recipe.steps):
         raise InputError(
             f"steps is {recipe.steps}, and {recipe.data.name} are frames of {recipe.data.steps} time steps. "
@@ -106,27 +108,31 @@ def check(recipe: Recipe) -> Recipe:
         )
     if averages(recipe.neuron):
         check_rates(recipe)
-    if isinstance(recipe.teacher, FromRecipe):
-        theirs, ours = recipe.teacher.recipe.data, recipe.data
-        if theirs.classes != ours.classes:
-            raise InputError(
-                f"The teacher was made for {theirs.classes} classes ({theirs.name}), the student has {ours.classes} "
-                f"({ours.name}). Take a teacher that was trained on the same classes."
-            )
+    if recipe.teacher is not None:
+        check_classes(recipe.teacher, recipe)
     return recipe
 
 
-def check_cache(method: Method, teacher: Teacher) -> None:
-    """Raise InputError where stored outputs are asked for that cannot be."""
-    if teacher.cache and method.teacher_taps:
+def check_classes(teacher: Teacher, student: Recipe) -> None:
+    """Raise InputError where a teacher is to be trained on other classes than the student has."""
+    for inner in teacher.inner():
+        if isinstance(inner, Teacher):
+            check_classes(inner, student)
+        elif inner.data.classes != student.data.classes:
+            raise InputError(
+                f"The teacher was made for {inner.data.classes} classes ({inner.data.name}), the student has "
+                f"{student.data.classes} ({student.data.name}). Take a teacher that was trained on the same classes."
+            )
+
+
+def check_cache(recipe: Recipe) -> None:
+    """Raise InputError where stored answers are asked for that cannot be."""
+    if recipe.cache and recipe.teacher is None:
+        raise InputError("--cache stores what a teacher answers, and the recipe names none. Leave the cache out.")
+    if recipe.cache and recipe.method.teacher_taps:
         raise InputError(
-            f"The method {method.name} reads activations of its teacher ({', '.join(method.teacher_taps)}), and "
-            "--teacher.cache stores logits alone. Leave the cache out."
-        )
-    if teacher.views and not teacher.cache:
-        raise InputError(
-            f"--teacher.views {teacher.views} is the number of views that are stored, and no folder is named for them. "
-            "Name one with --teacher.cache DIR, or leave views at 0."
+            f"The method {recipe.method.name} reads activations of its teacher "
+            f"({', '.join(recipe.method.teacher_taps)}), and --cache stores logits alone. Leave the cache out."
         )
 
 
@@ -154,56 +160,68 @@ def check_rates(recipe: Recipe) -> None:
         )
 
 
-def resolve(recipe: Recipe, device: torch.device) -> tuple[Recipe, LoadedTeacher | None]:
-    """Return the recipe with everything said that depends on the machine or on files.
-
-    With it comes the teacher, where it had to be loaded for that; one that a recipe trains is not touched.
-    """
-    recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
-    asked, taps = recipe.teacher, recipe.method.teacher_taps
-    if isinstance(asked, FromRecipe):
-        return replace(recipe, teacher=replace(asked, recipe=resolve(check(asked.recipe), device)[0])), None
-    if isinstance(asked, FromModule):
-        teacher = import_module_teacher(asked, taps, recipe.data, device)
-        named = compare_digests(asked.weights_digest, teacher.weights_digest, f"The teacher {asked.target}")
-        return replace(recipe, teacher=replace(asked, weights_digest=named)), teacher
-    if isinstance(asked, FromRun):
-        teacher = teacher_of_run(open_run(Path(asked.folder)), taps, device)
-        named = compare_digests(asked.weights_digest, teacher.weights_digest, f"The teacher in {asked.folder}")
-        return replace(recipe, teacher=replace(asked, weights_digest=named)), teacher
-    return recipe, None
+def resolve(recipe: Recipe, context: Context) -> Recipe:
+    """Return the recipe with everything said that depends on the machine or on files."""
+    recipe = replace(recipe, precision=resolve_precision(recipe.precision, context.device))
+    return replace(recipe, teacher=recipe.teacher and recipe.teacher.resolve(context))
 
 
-def teacher_of_run(run: Run, taps: tuple[str, ...], device: torch.device) -> LoadedTeacher:
-    """Return the network of a finished run as a teacher."""
-    data = run.recipe.data
-    return freeze(run.network(), taps, data.mean, data.std, run.recipe.time_steps, device)
+def context_for(recipe: Recipe, root: Path, device: torch.device, report: Reporter) -> Context:
+    """Return what the teacher of a recipe needs in order to be loaded: its recipe is trained in the same root."""
+
+    def train(teacher: Recipe) -> Trained:
+        run = train_recipe(everywhere(teacher, with_root(recipe.data.root)), root, str(device), report)
+        return Trained(run.recipe, run.network())
+
+    def open_folder(folder: str) -> Trained:
+        run = open_run(Path(folder))
+        return Trained(run.recipe, run.network())
+
+    def resolve_inner(inner: Recipe) -> Recipe:
+        return resolve(check(inner), context_for(inner, root, device, report))
+
+    return Context(
+        data=recipe.data,
+        device=device,
+        precision=resolve_precision(recipe.precision, device),
+        taps=recipe.method.teacher_taps,
+        train=train,
+        open=open_folder,
+        resolve=resolve_inner,
+    )
 
 
-def _finish(run: Run, teacher: LoadedTeacher | None, device: torch.device, report: Reporter) -> None:
+def _finish(run: Run, context: Context, device: torch.device, report: Reporter) -> None:
     """Train to the end, then write weights and numbers; what can be wrong is found before a teacher is trained."""
     recipe = run.recipe
     splits = recipe.data.load().to(device)
     check_student(recipe, splits)
-    if isinstance(recipe.teacher, FromRecipe):
-        theirs = everywhere(recipe.teacher.recipe, with_root(recipe.data.root))
-        taught = train_recipe(theirs, run.folder.parent, str(device), report)
-        teacher = teacher_of_run(taught, recipe.method.teacher_taps, device)
-    if teacher is not None:
-        check_answers(teacher, splits.train, recipe.data.classes, recipe.precision)
-    cache = open_cache(recipe, splits.train, teacher) if teacher is not None else None
+    teacher = load_teacher(recipe, context, splits.train, report)
 
     def write_log(state: TrainingState) -> None:
         lines = "".join(json.dumps(record) + "\n" for record in state.records)
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
     record_kernels(run, implementation(device.type), report)
-    task = loop.Task(recipe, splits, teacher, device, run.folder, write_log, cache)
+    task = loop.Task(recipe, splits, teacher, device, run.folder, write_log)
     state = loop.train_network(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
     state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
     write_json(run.folder / "metrics.json", numbers(run, state, result, splits))
     task.checkpoint.unlink()  # last: a run that is killed before it loses nothing
+
+
+def load_teacher(recipe: Recipe, context: Context, split: Split, report: Reporter) -> LoadedTeacher | None:
+    """Return the teacher of a recipe, looked at: the one that is asked in each step, or its stored answers.
+
+    Raises:
+        InputError: it is not there, cannot take these images or answers with other classes.
+    """
+    if recipe.teacher is None:
+        return None
+    teacher: LoadedTeacher = recipe.teacher.load(context)
+    check_answers(teacher, next(split.in_order(2)))
+    return open_store(recipe, split, teacher, report) if recipe.cache else teacher
 
 
 def with_root(root: str) -> Callable[[Recipe], Recipe]:
@@ -215,7 +233,7 @@ def check_student(recipe: Recipe, splits: Splits) -> None:
     """Raise InputError where the student cannot be built, tapped or given a whole batch."""
     student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
     attach(student, recipe.method.student_taps)
-    Batches(recipe.data.augmented(splits.train, recipe.seed), recipe.batch_size, recipe.seed)
+    Batches(recipe.data.augmented(splits.train, recipe.view_seed), recipe.batch_size, recipe.seed)
     if recipe.batch_size == 1:
         frames = () if recipe.data.steps is None else (recipe.data.steps,)
         try:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,7 @@ from spikedistill.models import Network
 from spikedistill.models.taps import Taps, attach
 from spikedistill.randomness import Draws
 from spikedistill.recipe import Recipe
-from spikedistill.teachers.load import LoadedTeacher, compare_digests
-from spikedistill.teachers.stored import StoredView, TeacherCache
+from spikedistill.teachers.loaded import LoadedTeacher, compare_digests
 from spikedistill.training.state import TrainingState, moving_average
 from spikedistill.training.step import Step
 
@@ -46,10 +45,13 @@ class Task:
     """The checkpoint is kept here."""
     on_epoch: Callable[[TrainingState], None]
     """Called when an epoch is evaluated and before it is saved."""
-    cache: TeacherCache | None = None
-    """The teacher's stored outputs, if the recipe asks for them."""
-    stored: StoredView | None = None
-    """Those of the current epoch."""
+
+    @property
+    def batches(self) -> Batches:
+        """Of the training images: the order follows the recipe's seed, the augmentation its `view_seed`."""
+        recipe = self.recipe
+        shown = recipe.data.augmented(self.splits.train, recipe.view_seed)
+        return Batches(shown, recipe.batch_size, recipe.seed)
 
     @property
     def checkpoint(self) -> Path:
@@ -67,7 +69,7 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
         InputError: the checkpoint is damaged, or was made with another teacher.
     """
     recipe = task.recipe
-    batches = Batches(recipe.data.augmented(task.splits.train, recipe.seed), recipe.batch_size, recipe.seed)
+    batches = task.batches
     state = start(task)
     if task.checkpoint.is_file():
         resume(task, state)
@@ -105,7 +107,7 @@ def start(task: Task) -> TrainingState:
 
 def save(task: Task, state: TrainingState) -> None:
     """Write the checkpoint."""
-    teacher = task.teacher.weights_digest if task.teacher else ""
+    teacher = task.teacher.digest if task.teacher else ""
     state_files.save(task.checkpoint, state.to_save() | {"teacher": teacher})
 
 
@@ -113,7 +115,7 @@ def resume(task: Task, state: TrainingState) -> None:
     """Bring back the state of the checkpoint. Raises InputError; see `train_network`."""
     saved = state_files.load(task.checkpoint)
     if task.teacher:
-        compare_digests(saved.get("teacher", ""), task.teacher.weights_digest, f"The teacher of {task.folder}")
+        compare_digests(saved.get("teacher", ""), task.teacher.digest, f"The teacher of {task.folder}")
     try:
         state.restore(saved)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -130,7 +132,8 @@ def sides(task: Task, student: Network, taps: Taps) -> tuple[Side, Side | None]:
         InputError: the method compares time steps, and student and teacher do not have as many.
     """
     method, data = task.recipe.method, task.recipe.data
-    images = task.splits.train.first(2)
+    batch = task.batches.batch(torch.arange(2, device=task.splits.train.labels.device), task.recipe.view(0))
+    images = batch.images
     student.eval()
     with taps.recording():
         logits = student(normalise(images, data.mean, data.std), task.recipe.steps)
@@ -138,7 +141,7 @@ def sides(task: Task, student: Network, taps: Taps) -> tuple[Side, Side | None]:
     ours = Side(student, Signals(logits, taps.take()))
     if task.teacher is None:
         return ours, None
-    answers = task.teacher.signals(images, task.recipe.precision)
+    answers = task.teacher.answers(batch)
     if method.same_steps and len(answers.logits) != len(logits):
         raise InputError(
             f"The method {method.name} compares time steps: the student has {len(logits)}, its teacher "
@@ -162,8 +165,6 @@ def train_epoch(
     unchecked: list[Losses] = []
     clock = last_save = time.monotonic()
     view = task.recipe.view(state.epoch)
-    if task.cache is not None:
-        task = replace(task, stored=task.cache.view(view, stopping, report))
     for batch in batches.epoch(state.epoch, state.step, view):
         set_rate(task.recipe, state, len(batches))
         unchecked.append(train_step(task, state, batch))
@@ -189,7 +190,7 @@ def train_epoch(
 def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     """One step of the optimiser; counts and returns the raw loss terms, detached, without waiting for the device."""
     recipe = task.recipe
-    teacher = ask(task, batch)
+    teacher = task.teacher.answers(batch) if task.teacher else None
     images = normalise(batch.images, recipe.data.mean, recipe.data.std)
     draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
     logits, losses = state.trained(images, recipe.steps, teacher, batch.labels, draws)
@@ -204,13 +205,6 @@ def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     detached = {name: value.detach() for name, value in losses.items()}
     state.count(detached, (logits.detach().mean(0).argmax(-1) == batch.labels).sum())
     return detached
-
-
-def ask(task: Task, batch: Batch) -> Signals | None:
-    """Return what the teacher says of a batch, or has said."""
-    if task.stored is not None:
-        return task.stored.signals(batch.index)
-    return task.teacher.signals(batch.images, task.recipe.precision) if task.teacher else None
 
 
 def set_rate(recipe: Recipe, state: TrainingState, steps_per_epoch: int) -> None:
