@@ -137,7 +137,12 @@ class Recipe:
     @property
     def time_steps(self) -> int:
         """T of the network that this recipe trains; an ANN has one, but on frames it answers each."""
-        return self.steps if self.neuron.spiking or self.data.steps else 1
+        return self.steps if self.model.spikes(self.neuron) or self.data.steps else 1
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Parts that the model brings itself."""
+        return frozenset({"neuron", "norm"}) - self.model.uses
 
     def view(self, epoch: int) -> int:
         """Return which augmentation of the training images an epoch shows."""

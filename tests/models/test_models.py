@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models import MLP, WRN, ConvNet, Model, Network, ResNet, models
+from spikedistill.models import MLP, WRN, ConvNet, Model, Network, ResNet, TorchModule, models
 from spikedistill.models.size import size
 from spikedistill.neurons import IF, LIF, BatchNorm, GradedReLU, Neuron, Norm, ReLU
 
@@ -116,7 +116,7 @@ def test_kernels_and_definitions_agree(model: Model, monkeypatch: pytest.MonkeyP
 
 
 def test_models_of_the_folder_are_found() -> None:
-    assert models() == {"convnet": ConvNet, "mlp": MLP, "resnet": ResNet, "wrn": WRN}
+    assert models() == {"convnet": ConvNet, "mlp": MLP, "module": TorchModule, "resnet": ResNet, "wrn": WRN}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def _recipe_row(name: str) -> dict[str, Any]:
         "name": name,
         "data": recipe.data.name,
         "model": _instance(recipe.model),
-        "neuron": command_name(type(recipe.neuron)),
+        "neuron": "its own neurons" if "neuron" in recipe.unused else command_name(type(recipe.neuron)),
         "steps": recipe.time_steps,
         "method": recipe.method.name,
         "settings": _changes(recipe.method),
@@ -81,6 +81,9 @@ def _sentence(recipe: dict[str, Any]) -> str:
 
 
 def _model_rows(cls: type[models.Model]) -> Rows:
+    if not cls.examples():
+        nothing = dict.fromkeys(("image", "parameters", "macs", "published_ops"))
+        return [{"name": cls.name, "instance": "a network of one's own", **nothing}]
     rows = []
     for example, shape in cls.examples():
         counted = size(example, shape)

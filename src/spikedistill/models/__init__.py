@@ -3,11 +3,12 @@
 from spikedistill.models.convnet import ConvNet
 from spikedistill.models.mlp import MLP
 from spikedistill.models.model import Model, Network, Shape
+from spikedistill.models.module import TorchModule
 from spikedistill.models.resnet import ResNet
 from spikedistill.models.wrn import WRN
 from spikedistill.values.kinds import shipped_kinds
 
-__all__ = ["MLP", "WRN", "ConvNet", "Model", "Network", "ResNet", "Shape", "models"]
+__all__ = ["MLP", "WRN", "ConvNet", "Model", "Network", "ResNet", "Shape", "TorchModule", "models"]
 
 
 def models() -> dict[str, type[Model]]:

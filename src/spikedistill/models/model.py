@@ -41,6 +41,12 @@ class Model:
 
     name: ClassVar[str]
     """On the command line."""
+    uses: ClassVar[frozenset[str]] = frozenset({"neuron", "norm"})
+    """The recipe's parts that it is made of. The others it brings itself: they are neither kept nor hashed."""
+
+    def spikes(self, neuron: Neuron) -> bool:
+        """Whether its network has the time steps that the recipe says."""
+        return neuron.spiking
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """An initialised network for images of this shape (channels, height, width) and this number of classes.

@@ -109,8 +109,13 @@ def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Ta
             network without time get a first axis of length 1.
 
     Raises:
-        InputError: there is no module of that name, or (in a pass) it returns something else than a tensor.
+        InputError: there is no module of that name, the network's modules do not see time (its `tappable` is False), or
+            (in a pass) a module returns something else than a tensor.
     """
+    if names and not getattr(network, "tappable", True):
+        raise InputError(
+            f"{type(network).__name__} is called in another way than once with [T, B, ...]: no taps on it."
+        )
     modules = dict(network.named_modules())
     paths = tuple(dict.fromkeys(path for name in names for path in _paths(network, name, modules)))
     taps = Taps(paths, time)

@@ -31,7 +31,7 @@ from spikedistill.machine.state_files import FORMAT, write_atomically
 from spikedistill.models import Network
 from spikedistill.recipe import Recipe
 from spikedistill.runs.provenance import versions
-from spikedistill.values.plain import UnknownKindError, digest, from_json, to_json
+from spikedistill.values.plain import UNUSED, UnknownKindError, digest, from_json, to_json
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def begin(recipe: Recipe, root: Path) -> Run:
     if run is None:
         run = Run(own_folder(recipe, root), recipe)
         make_folder(run.folder)
-        write_json(run.folder / "recipe.json", to_json(recipe))
+        write_json(run.folder / "recipe.json", to_json(recipe, leave_out=(UNUSED,)))
         write_json(run.folder / "run.json", {"format": FORMAT, "versions": versions()})
     return run
 

@@ -40,7 +40,7 @@ from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.teachers.stored import open_store
 from spikedistill.training import loop
 from spikedistill.training.state import TrainingState
-from spikedistill.values.plain import from_json, to_json
+from spikedistill.values.plain import UNUSED, from_json, to_json
 
 __all__ = ["Run", "open_run", "train_recipe"]
 
@@ -91,7 +91,7 @@ def check(recipe: Recipe) -> Recipe:
     Raises:
         InputError: a value is of the wrong type, or the parts do not fit together.
     """
-    recipe = from_json(Recipe, to_json(recipe), "recipe")
+    recipe = from_json(Recipe, to_json(recipe, leave_out=(UNUSED,)), "recipe")
     method = recipe.method
     if method.needs_teacher and recipe.teacher is None:
         raise InputError(

@@ -11,7 +11,8 @@ import hashlib
 import json
 import math
 import types
-from dataclasses import Field, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from spikedistill.errors import InputError, nearest, shown
@@ -21,6 +22,8 @@ Value = TypeVar("Value")
 
 KIND = "kind"
 ADDED = "added"
+UNUSED = "unused"
+"""What a value calls the names of its fields that mean nothing beside the others; they are not kept."""
 DEEPEST = 60
 """Levels of a value within a value; a teacher of a teacher takes two."""
 
@@ -54,7 +57,8 @@ def to_json(value: Any, leave_out: tuple[str, ...] = ()) -> Any:
 
     Args:
         value: A dataclass, tuple, number, string or None, nested at will.
-        leave_out: Fields whose metadata has one of these keys are left out.
+        leave_out: Fields whose metadata has one of these keys are left out; with "unused" also those that a value says
+            to be (`UNUSED`).
 
     Raises:
         InputError: the value is nested too deep; one that holds itself is.
@@ -66,7 +70,8 @@ def _plain(value: Any, leave_out: tuple[str, ...], levels: int) -> Any:
     if levels == 0:
         raise _too_deep("The value")
     if is_dataclass(value):
-        kept = [f for f in fields(value) if not any(f.metadata.get(key) for key in leave_out)]
+        unused = getattr(value, UNUSED, ()) if UNUSED in leave_out else ()
+        kept = [f for f in fields(value) if f.name not in unused and not any(f.metadata.get(key) for key in leave_out)]
         kept = [f for f in kept if not (f.metadata.get(ADDED) and getattr(value, f.name) == f.default)]
         hints = get_type_hints(type(value))
         plain = {
@@ -106,8 +111,8 @@ def _as_annotated(hint: Any, plain: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 in hex of what a value says, without the fields marked as place (where files lie) or label."""
-    text = json.dumps(to_json(value, leave_out=("place", "label")), sort_keys=True, separators=(",", ":"))
+    """SHA-256 in hex of what a value says, without the fields marked as place (where files lie) or label, or unused."""
+    text = json.dumps(to_json(value, leave_out=("place", "label", UNUSED)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -182,8 +187,15 @@ def _read_dataclass(base: type, data: Any, path: str) -> Any:
                 f"Unknown key {path}.{shown(name)[1:-1]}.{nearest(name, known)} Allowed: {', '.join(known)}."
             )
     missing = [name for name in known if name not in data and not known[name].metadata.get(ADDED)]
-    if missing:
-        raise InputError(f"Missing key {path}.{missing[0]}: {data[KIND]} has the keys {', '.join(known)}.")
+    may_miss = [name for name in missing if hasattr(kind, UNUSED) and known[name].default is not MISSING]
+    _check_none(path, [name for name in missing if name not in may_miss], data[KIND], known)
     hints = get_type_hints(kind)
     values = {name: _read(hints[name], data[name], f"{path}.{name}") for name in known if name in data}
-    return kind(**values)
+    value = kind(**values)
+    _check_none(path, [name for name in may_miss if name not in getattr(value, UNUSED)], data[KIND], known)
+    return value
+
+
+def _check_none(path: str, missing: list[str], kind: str, known: Iterable[str]) -> None:
+    if missing:
+        raise InputError(f"Missing key {path}.{missing[0]}: {kind} has the keys {', '.join(known)}.")
