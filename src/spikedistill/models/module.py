@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spikedistill.errors import InputError, UserCodeError
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.neurons import Neuron, spread
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation, spread
 from spikedistill.values.checks import check_choice
 from spikedistill.values.targets import make
 
@@ -116,7 +116,13 @@ class TorchModule(Model):
         """See `Model.spikes`."""
         return self.spiking
 
-    def build(self, shape: Shape, classes: int, neuron: Neuron) -> Network:  # noqa: ARG002
+    def build(
+        self,
+        shape: Shape,
+        classes: int,
+        neuron: Neuron,  # noqa: ARG002
+        norm: Normalisation = BatchNorm(),  # noqa: ARG002
+    ) -> Network:
         """See `Model.build`. It is asked about two empty images, so that what cannot fit is said at once.
 
         Raises:
