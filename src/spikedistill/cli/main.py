@@ -2,19 +2,19 @@
 
 import argparse
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from spikedistill import __version__
+from spikedistill.cli import streams
 from spikedistill.cli.evaluate import evaluate_command
 from spikedistill.cli.parser import Parser
 from spikedistill.cli.predict import predict_command
 from spikedistill.cli.train import train_command
-from spikedistill.errors import DivergedError, InputError, Stopped, nearest
+from spikedistill.errors import DivergedError, InputError, Stopped, UserCodeError, nearest
 from spikedistill.machine.interrupts import interrupt_once
-from spikedistill.machine.terminal import prepare_streams, printable
+from spikedistill.machine.terminal import prepare_streams
 
 EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
@@ -28,26 +28,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         interrupt_once()
     try:
-        return _dispatch(words)
+        try:
+            return _dispatch(words)
+        finally:  # what cannot be written is found here and not in Python's own flush at the end
+            sys.stdout.flush()
+    except UserCodeError as error:
+        streams.say(f"error: {error}")
+        streams.say_traceback(error.__cause__ or error)
+        return EXIT_WRONG_INPUT
     except InputError as error:
-        return _say(f"error: {error}", EXIT_WRONG_INPUT)
+        streams.say(f"error: {error}")
+        return EXIT_WRONG_INPUT
     except (Stopped, KeyboardInterrupt) as stop:
         if arguments is None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already
-        return _say(
-            f"{str(stop) or 'Stopped.'} A run goes on from what is saved with the same command.", EXIT_INTERRUPTED
-        )
+        streams.say(f"{str(stop) or 'Stopped.'} A run goes on from what is saved with the same command.")
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard_stdout()
         return EXIT_FAILED
     except (DivergedError, OSError) as error:
-        return _say(f"error: {error}", EXIT_FAILED)
-
-
-def _say(text: str, code: int) -> int:
-    """Print one line on stderr, whatever an exception's text brings, and return the exit code."""
-    print(f"spikedistill: {printable(' '.join(text.split()))}", file=sys.stderr)
-    return code
+        streams.say(f"error: {error}")
+        streams.discard_stdout_if_full()
+        return EXIT_FAILED
 
 
 def _dispatch(words: list[str]) -> int:

@@ -21,7 +21,7 @@ def print_metrics(metrics: dict[str, object]) -> None:
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows of equal keys under their names, in columns as wide as they need: a line is never broken."""
-    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    cells = [list(rows[0]), *([printable(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

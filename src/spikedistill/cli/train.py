@@ -47,6 +47,8 @@ def train_command(words: list[str]) -> int:
     if words[0].startswith("-"):
         raise InputError("The recipe comes first: spikedistill train RECIPE [--options].")
     known, rest = parser.parse_known_args(words)
+    if not known.runs:
+        raise InputError("--runs names the folder of the runs, and is empty. Leave it out for runs/.")
     several = None if known.seeds is None else seeds.parse_seeds(known.seeds)
     if several and any(word.partition("=")[0] == "--seed" for word in rest):
         raise InputError("--seed is one seed, --seeds are several. Give one of the two.")
