@@ -11,23 +11,23 @@ from spikedistill.kernels.choice import implementation
 from spikedistill.methods import VanillaKD
 from spikedistill.methods.method import Signals
 from spikedistill.models import Network, models
-from spikedistill.neurons import IF, GradedReLU, Neuron, Norm, ReLU
-from spikedistill.neurons.integrate_fire import Backward
+from spikedistill.neurons import IF, Backward, GradedReLU, Neuron, Norm, ReLU, backward_pass
 
 SHAPES_ONLY = GradedReLU()
 """For networks on the meta device: has time, and no kernels are asked for after it, which know no such device."""
 
 
 class Held(nn.Module):
-    """A network whose images are held for T steps."""
+    """A network whose images are held for T steps, and which goes back through time or on rates."""
 
-    def __init__(self, network: nn.Module, steps: int) -> None:
+    def __init__(self, network: nn.Module, steps: int, backward: Backward = "time") -> None:
         super().__init__()
-        self.network, self.steps = network, steps
+        self.network, self.steps, self.backward_pass = network, steps, backward_pass(backward)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [T, B, K]."""
-        logits: Tensor = self.network(images, self.steps)
+        with self.backward_pass:
+            logits: Tensor = self.network(images, self.steps)
         return logits
 
 
@@ -55,15 +55,9 @@ class NormAndNeurons(nn.Module):
         return kernels.norm_act(currents, self.norm, self.act)
 
 
-def neuron(net: Net, backward: Backward = "time") -> Neuron:
-    """Distilling Spikes' graded neuron for the MLP, IF for all else.
-
-    Raises:
-        ValueError: a backward pass on rates, which the graded neuron has not.
-    """
-    if net.kind == "mlp" and backward == "rate":
-        raise ValueError("The graded neuron has no backward pass on rates.")
-    return GradedReLU() if net.kind == "mlp" else IF(backward=backward)
+def neuron(net: Net) -> Neuron:
+    """Distilling Spikes' graded neuron for the MLP, IF for all else."""
+    return GradedReLU() if net.kind == "mlp" else IF()
 
 
 def build(net: Net, act: Neuron) -> Network:
@@ -74,7 +68,7 @@ def build(net: Net, act: Neuron) -> Network:
 def network(task: NetworkTask, backward: Backward = "time") -> nn.Module:
     """The spiking network; the kernels are built or loaded here, before anything is measured."""
     implementation("cpu")
-    return Held(build(task.net, neuron(task.net, backward)), task.steps)
+    return Held(build(task.net, neuron(task.net)), task.steps, backward)
 
 
 def layer(task: Layer) -> nn.Module:

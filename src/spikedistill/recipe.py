@@ -8,7 +8,7 @@ import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError
@@ -16,9 +16,9 @@ from spikedistill.machine.device import Precision
 from spikedistill.methods import CrossEntropy
 from spikedistill.methods.method import Method
 from spikedistill.models import Model
-from spikedistill.neurons import IF, BatchNorm, Neuron, Normalisation
+from spikedistill.neurons import IF, Backward, BatchNorm, Neuron, Normalisation
 from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
-from spikedistill.values.checks import check_at_least, check_count
+from spikedistill.values.checks import check_at_least, check_choice, check_count
 from spikedistill.values.plain import digest
 
 
@@ -107,6 +107,9 @@ class Recipe:
     """Autocast to bfloat16, or not; `auto` takes bf16 where the machine has instructions for it."""
     clip_norm: float = 0.0
     """Largest norm of the gradient of all parameters together; 0 for no clipping."""
+    backward: Backward = "time"
+    """Backward pass through time, or once on rates averaged over time (`spikedistill.neurons.rate`): faster, for
+    methods that judge the mean of the logits."""
     ema: float = 0.0
     """Decay per step of the moving average of the weights, which is then evaluated and kept; 0 for none."""
     seed: int = 0
@@ -125,6 +128,7 @@ class Recipe:
         check_count(self, "epochs", "batch_size", high=10**6)
         check_count(self, "steps", high=10**5)
         check_at_least(self, "clip_norm")
+        check_choice(self, "backward", get_args(Backward))
         if not 0 <= self.ema < 1:
             raise InputError(f"ema must be in [0, 1), not {self.ema}.")
         check_count(self, "views", low=0, high=10**6)

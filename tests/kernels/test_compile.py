@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spikedistill import kernels
 from spikedistill.kernels import codes
 from spikedistill.models import WRN
-from spikedistill.neurons import IF, PLIF, Neuron, Norm
+from spikedistill.neurons import IF, PLIF, Backward, Neuron, Norm, backward_pass
 
 pytestmark = pytest.mark.usefixtures("cpu_kernels", "unchecked")
 
@@ -86,15 +86,17 @@ def test_a_network_compiles_with_inductor() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # Dynamo's own doing
-@pytest.mark.parametrize("neuron", [IF(), IF(backward="rate")], ids=str)
-def test_a_student_compiles_into_one_graph(neuron: Neuron) -> None:
+@pytest.mark.parametrize("way", ["time", "rate"])
+def test_a_student_compiles_into_one_graph(way: Backward) -> None:
     torch.manual_seed(0)
-    student = WRN(10, 1).build((3, 16, 16), 10, neuron)
+    student = WRN(10, 1).build((3, 16, 16), 10, IF())
     images, labels, grads = torch.randn(4, 3, 16, 16), torch.randint(10, (4,)), []
     for compiled in (False, True):
         copied = deepcopy(student)
         function = torch.compile(copied, backend="aot_eager", fullgraph=True) if compiled else copied
-        torch.nn.functional.cross_entropy(function(images, 4).mean(0), labels).backward()
+        with backward_pass(way):
+            logits = function(images, 4)
+        torch.nn.functional.cross_entropy(logits.mean(0), labels).backward()
         grads.append([parameter.grad for parameter in copied.parameters()])
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
@@ -128,7 +130,7 @@ def test_norm_act_rate_is_a_well_formed_operator(steps: int, training: bool) -> 
         torch.ops.spikedistill.norm_act_rate.default,
         (
             *(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, residual, 3, training, 1e-5),
-            *codes.encode(IF(backward="rate")),
+            *codes.encode(IF()),
         ),
     )
     one = torch.randn(1, 2, 5, 3, 4)

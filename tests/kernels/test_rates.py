@@ -12,18 +12,29 @@ from spikedistill import kernels, neurons
 from spikedistill.kernels.choice import VARIABLE
 from spikedistill.kernels.cpu import ops
 from spikedistill.models import WRN, ConvNet, ResNet
-from spikedistill.neurons import IF, LIF, ATan, Erf, Norm, PiecewiseQuadratic, SoftSign, SuperSpike, Triangle
+from spikedistill.neurons import (
+    IF,
+    LIF,
+    ATan,
+    Erf,
+    Norm,
+    PiecewiseQuadratic,
+    SoftSign,
+    SuperSpike,
+    Triangle,
+    backward_pass,
+)
 
 pytestmark = pytest.mark.usefixtures("cpu_kernels")
-RATE = IF(backward="rate")
+RATE = IF()
 NEURONS = [
     RATE,
     replace(RATE, detach_reset=True, surrogate=ATan()),
     replace(RATE, reset=None, surrogate=PiecewiseQuadratic()),
     replace(RATE, reset=-0.3, surrogate=SoftSign()),
-    LIF(backward="rate", tau=2.0, surrogate=SuperSpike()),
-    LIF(backward="rate", tau=3.0, decay_input=False, surrogate=Erf()),
-    LIF(backward="rate", tau=3.0, reset=None, detach_reset=True, surrogate=Triangle()),
+    LIF(tau=2.0, surrogate=SuperSpike()),
+    LIF(tau=3.0, decay_input=False, surrogate=Erf()),
+    LIF(tau=3.0, reset=None, detach_reset=True, surrogate=Triangle()),
 ]
 SHAPES = [(2, 17, 5, 7), (3, 64, 4, 4), (9, 5, 1, 1), (7, 33), (4, 128)]
 
@@ -46,7 +57,8 @@ def gradients(function, neuron, x, residual, steps, training, grad) -> list[Tens
     act = neuron.build()
     x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     residual = None if residual is None else residual.detach().clone().requires_grad_()
-    y = function(x, norm, act, residual, steps)
+    with backward_pass("rate"):
+        y = function(x, norm, act, residual, steps)
     inputs = [x, norm.weight, norm.bias] + ([] if residual is None else [residual])
     return [y.detach(), *torch.autograd.grad(y, inputs, grad), norm.running_mean, norm.running_var]
 
@@ -102,7 +114,9 @@ def test_neurons_without_a_norm(held):
     grads, weight = [], torch.randn(3, 20, generator=torch.Generator().manual_seed(1))
     for function in (kernels.activate, lambda x, act, steps: act(x, steps)):
         x = drawn((3, 20), 1 if held else 4, torch.float32, 0).requires_grad_()
-        (function(x, RATE.build(), 4).mean(0) * weight).sum().backward()
+        with backward_pass("rate"):
+            y = function(x, RATE.build(), 4)
+        (y.mean(0) * weight).sum().backward()
         grads.append(x.grad)
     assert (grads[0] - grads[1]).abs().max() <= 1e-6
     assert grads[0].abs().max() > 0
@@ -134,7 +148,9 @@ def test_whole_networks(model, shape, monkeypatch):
     for mode in ("reference", "cpu"):
         monkeypatch.setenv(VARIABLE, mode)
         copied = copy.deepcopy(network)
-        F.cross_entropy(copied(x, 4).mean(0), labels).backward()
+        with backward_pass("rate"):
+            logits = copied(x, 4)
+        F.cross_entropy(logits.mean(0), labels).backward()
         results.append([parameter.grad for parameter in copied.parameters()])
     for one, other in zip(*results, strict=True):
         assert (one - other).abs().max() <= 1e-4 * other.abs().max() + 1e-9
@@ -149,12 +165,28 @@ def test_it_keeps_less_than_a_byte_per_neuron_and_step():
         kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), backward_pass("rate"):
         kernels.norm_act(x, Norm(32), RATE.build())
     assert sum(kept.values()) < x.numel()
 
 
 def test_no_gradient_no_slope():
     x = drawn((4, 32, 8, 8), 4, torch.float32, 0)
-    with torch.no_grad():
-        assert torch.equal(kernels.norm_act(x, Norm(32), RATE.build()), kernels.norm_act(x, Norm(32), IF().build()))
+    with torch.no_grad(), backward_pass("rate"):
+        on_rates = kernels.norm_act(x, Norm(32), IF().build())
+    assert torch.equal(on_rates, kernels.norm_act(x, Norm(32), IF().build()))
+
+
+def test_a_network_that_went_back_on_rates_goes_back_through_time_again():
+    """Nothing of the pass before is left in it, in layers neither."""
+    torch.manual_seed(0)
+    network, x = ConvNet((4, 4), (8,)).build((1, 8, 8), 5, IF()).eval(), torch.randn(4, 1, 8, 8)
+    grads = []
+    for way in ("time", "rate", "time"):
+        network.zero_grad()
+        with backward_pass(way):
+            logits = network(x, 4)
+        logits[-1].square().sum().backward()
+        grads.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
+    assert torch.equal(grads[0], grads[2])
+    assert not torch.allclose(grads[0], grads[1])

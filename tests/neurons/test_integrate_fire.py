@@ -66,6 +66,28 @@ def test_lif_at_rest_stays_at_rest(reset, decay_input):
     assert torch.equal(after, v)
 
 
+@pytest.mark.parametrize("neuron", [IF(), LIF(), PLIF()], ids=str)
+@pytest.mark.parametrize("reset", [None, 0.0, -0.4])
+def test_the_first_step_begins_at_v_init_and_no_other_does(neuron, reset):
+    started = replace(neuron, reset=reset, v_init=0.75)
+    x = 0.8 * torch.randn(6, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    spikes, act = started.build().double()(x), started.build().double()
+    leak = 0.0 if type(neuron) is IF else 0.5
+    rest, v = reset or 0.0, np.full(50, 0.75)
+    for current, spike in zip(x.numpy(), spikes.detach().numpy(), strict=True):
+        h = v - leak * (v - rest) + (leak or 1.0) * current
+        fires = h >= 1.0
+        v = np.where(fires, h - 1.0 if reset is None else reset, h)
+        assert np.array_equal(fires, spike == 1.0)
+    assert not torch.equal(act(x), replace(started, v_init=None).build().double()(x))
+
+
+def test_v_init_at_rest_is_the_default():
+    x = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    for reset, rest in ((None, 0.0), (-0.5, -0.5)):
+        assert torch.equal(LIF(reset=reset, v_init=rest).build()(x), LIF(reset=reset).build()(x))
+
+
 @pytest.mark.parametrize("detach_reset", [True, False])
 @pytest.mark.parametrize("reset", [None, 0.0, -0.4])
 @pytest.mark.parametrize("x0", [0.3, 0.9, 1.7])

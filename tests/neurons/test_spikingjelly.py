@@ -38,6 +38,7 @@ class Case:
     shape: tuple[int, ...]
     threshold: float
     reset: float | None
+    v_init: float | None
     detach_reset: bool
     tau: float
     decay_input: bool
@@ -62,6 +63,7 @@ class Case:
         return {
             "threshold": self.threshold,
             "reset": self.reset,
+            "v_init": self.v_init,
             "detach_reset": self.detach_reset,
             "surrogate": self.surrogate,
         }
@@ -93,6 +95,7 @@ def cases(draw: st.DrawFn) -> Case:
         shape=(draw(st.integers(1, 16)), *draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))),
         threshold=threshold,
         reset=draw(st.none() | st.just(0.0) | below),
+        v_init=draw(st.none() | (below if on_grid else st.floats(-2.0, 0.99 * threshold))),
         detach_reset=draw(st.booleans()),
         tau=draw(st.sampled_from([2.0, 4.0]) if on_grid else st.floats(1.05, 20.0)),
         decay_input=draw(st.booleans()),
@@ -106,7 +109,7 @@ def cases(draw: st.DrawFn) -> Case:
 def node(spikingjelly, kind: str, case: Case, **own) -> torch.nn.Module:
     """SpikingJelly's node for a case."""
     name, alpha = case.oracle_surrogate
-    return getattr(spikingjelly.neuron, kind)(
+    made: torch.nn.Module = getattr(spikingjelly.neuron, kind)(
         v_threshold=case.threshold,
         v_reset=case.reset,
         surrogate_function=getattr(spikingjelly.surrogate, name)(alpha=alpha),
@@ -114,6 +117,9 @@ def node(spikingjelly, kind: str, case: Case, **own) -> torch.nn.Module:
         step_mode="m",
         **own,
     )
+    if case.v_init is not None:
+        made.v = case.v_init
+    return made
 
 
 def assert_close(ours: Tensor, theirs: Tensor, tolerance: float, scale: float) -> None:
@@ -135,7 +141,7 @@ def assert_same(ours: Activation, theirs: torch.nn.Module, case: Case, dtype: to
 def summed_magnitude(neuron: PLIF, w: Tensor, case: Case, dtype: torch.dtype) -> float:
     """Sum of the absolute values of what every step of every neuron adds to the gradient of w."""
     own = w.detach().expand(case.shape).clone().requires_grad_()
-    v = torch.full(case.shape[1:], neuron.rest(), dtype=dtype)
+    v = torch.full(case.shape[1:], neuron.start(), dtype=dtype)
     spikes = []
     for x_t, w_t in zip(case.currents(dtype), own, strict=True):
         spike, v = neuron.step(v, x_t, {"w": w_t})
@@ -194,7 +200,7 @@ def test_bfloat16_currents_with_a_float32_membrane(spikingjelly, case):
     name, alpha = case.oracle_surrogate
     expected, _, _ = spikingjelly.functional.lif_multi_step(
         x,
-        torch.full(case.shape[1:], ours.rest()),
+        torch.full(case.shape[1:], ours.start()),
         tau=case.tau,
         decay_input=case.decay_input,
         v_threshold=case.threshold,

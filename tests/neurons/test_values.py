@@ -56,11 +56,9 @@ def test_every_field_counts(kind):
         "decay_input": False,
         "decay": 0.5,
         "momentum": 0.5,
-        "backward": "rate",
+        "v_init": -0.5,
     }
     for field in dataclasses.fields(kind):
-        if kind is PLIF and field.name == "backward":  # it has but one
-            continue
         changed = dataclasses.replace(kind(), **{field.name: other.get(field.name, 3.5)})
         assert changed != kind()
         assert hash(changed) != hash(kind())
@@ -83,6 +81,7 @@ BAD_TAU = [1.0, 0.5, -2.0, math.nan, math.inf]
         *((Triangle, field, bad) for field in ("height", "width") for bad in BAD_POSITIVE),
         *((kind, "threshold", bad) for kind in (IF, LIF, PLIF, GradedReLU) for bad in BAD_POSITIVE),
         *((kind, "reset", bad) for kind in (IF, LIF, PLIF) for bad in (math.nan, math.inf, -math.inf)),
+        *((kind, "v_init", bad) for kind in (IF, LIF, PLIF) for bad in (1.0, 1.5, math.nan, math.inf, -math.inf)),
         *((LIF, "tau", bad) for bad in BAD_TAU),
         *((PLIF, "init_tau", bad) for bad in BAD_TAU),
         *((GradedReLU, "decay", bad) for bad in (-0.1, 1.1, math.nan)),

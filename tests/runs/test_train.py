@@ -12,6 +12,7 @@ from spikedistill.errors import InputError
 from spikedistill.machine import state_files
 from spikedistill.methods import TET, TSER, KDSNNResponse, VanillaKD
 from spikedistill.models import MLP, ConvNet
+from spikedistill.neurons import PLIF, GradedReLU
 from spikedistill.recipe import Recipe
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import train as runs
@@ -191,13 +192,15 @@ def test_an_unfinished_run_has_no_numbers(run):
 
 
 def test_a_backward_pass_on_rates_needs_a_loss_of_rates(student, taught, tmp_path):
-    neuron = replace(student.neuron, backward="rate")
     for recipe in (replace(student, method=TET()), taught(TSER())):
         with pytest.raises(InputError, match="judges single time steps"):
-            runs.train_recipe(replace(recipe, neuron=neuron), tmp_path, "cpu")
+            runs.train_recipe(replace(recipe, backward="rate"), tmp_path, "cpu")
     assert not list(tmp_path.iterdir())
     for recipe in (student, taught(KDSNNResponse()), taught(VanillaKD())):
-        runs.check(replace(recipe, neuron=neuron))
+        runs.check(replace(recipe, backward="rate"))
+    for neuron in (PLIF(), GradedReLU()):
+        with pytest.raises(InputError, match=f"{type(neuron).__name__} has no backward pass on rates"):
+            runs.check(replace(student, neuron=neuron, backward="rate"))
 
 
 def test_models_that_do_not_fit_the_images_are_refused(student, tmp_path):

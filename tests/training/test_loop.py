@@ -16,7 +16,6 @@ from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
 from spikedistill.methods import Method
 from spikedistill.methods.divergences import cross_entropy
-from spikedistill.neurons import IF
 from spikedistill.optim import SGD, Constant, Cosine
 from spikedistill.randomness import Draws
 from spikedistill.runs import train as runs
@@ -247,7 +246,7 @@ def test_methods_get_float32_logits_also_in_bf16(student, tmp_path, monkeypatch)
     assert all(parameter.dtype == torch.float32 for parameter in state.student.parameters())
 
 
-@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"ema": 0.5}, {"neuron": IF(backward="rate")}])
+@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"ema": 0.5}, {"backward": "rate"}])
 def test_it_learns(changes, student, tmp_path):
     run = runs.train_recipe(replace(student, epochs=6, **changes), tmp_path, "cpu")
     assert run.metrics["accuracy"] > 0.8

@@ -28,7 +28,7 @@ from spikedistill.neurons import (
 SUM, INPUT_PRODUCT, INPUT_QUOTIENT, LEAK_PRODUCT, LEAK_QUOTIENT, GRADED, RELU = range(7)
 NO_SURROGATE = 0
 SURROGATES = {Sigmoid: 1, ATan: 2, PiecewiseQuadratic: 3, SoftSign: 4, SuperSpike: 5, Erf: 6, Triangle: 7}
-INTEGRATE_FIRE = ("threshold", "reset", "detach_reset", "surrogate", "backward")
+INTEGRATE_FIRE = ("threshold", "reset", "detach_reset", "surrogate", "v_init")
 FIELDS: dict[type, tuple[str, ...]] = {
     IF: INTEGRATE_FIRE,
     LIF: (*INTEGRATE_FIRE, "tau", "decay_input"),
@@ -50,7 +50,7 @@ def known(act: Activation) -> bool:
     neuron = act.neuron
     if type(act) is not Activation or not _encoded_whole(neuron):
         return False
-    return not isinstance(neuron, IF) or _encoded_whole(neuron.surrogate)
+    return not isinstance(neuron, IF) or (neuron.v_init is None and _encoded_whole(neuron.surrogate))
 
 
 def known_norm(norm: Norm) -> bool:

@@ -45,7 +45,7 @@ def norm_act(
         ValueError: the steps do not agree; or, in the kernel, a residual promised to be spikes is not.
     """
     chosen = implementation(x.device.type)
-    on_rates = averages(act.neuron) and torch.is_grad_enabled()
+    on_rates = averages(act.neuron)
     if chosen == "cpu" and ops.supports(x, norm, act, residual, steps):
         if on_rates:
             return ops.norm_act_rate(x, norm, act, residual, steps)
@@ -63,7 +63,7 @@ def activate(
 ) -> Float[Tensor, "T B C ..."]:
     """`act(current, steps)`: the neurons alone, without a norm before them."""
     chosen = implementation(current.device.type)
-    on_rates = averages(act.neuron) and torch.is_grad_enabled()
+    on_rates = averages(act.neuron)
     if chosen == "cpu" and ops.supports(current, None, act, None, steps):
         if on_rates:
             return ops.norm_act_rate(current, None, act, None, steps)

@@ -22,11 +22,11 @@ class Linear(nn.Linear):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, reads: Neuron | None = None) -> None:
         super().__init__(in_features, out_features, bias)
         self.reads_bits = reads is not None and reads.binary
-        self.reads_rates = averages(reads)
+        self.reads = reads
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, out_features]."""
-        if self.reads_rates:
+        if averages(self.reads):
             return kernels.rate_linear(x, self)
         return kernels.spiking_linear(x, self) if self.reads_bits else kernels.linear(x, self)
 
@@ -44,11 +44,11 @@ class Conv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel_size, bias=False, **options)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.reads_bits = reads is not None and reads.binary
-        self.reads_rates = averages(reads)
+        self.reads = reads
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, out_channels, ...]."""
-        if self.reads_rates:
+        if averages(self.reads):
             return kernels.rate_conv2d(x, self)
         folded = x.flatten(0, 1)
         y = kernels.spiking_conv2d(folded, self) if self.reads_bits else kernels.conv2d(folded, self)

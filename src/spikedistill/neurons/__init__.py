@@ -4,7 +4,7 @@ from spikedistill.neurons.graded import GradedReLU
 from spikedistill.neurons.integrate_fire import IF, LIF, PLIF, ReLU
 from spikedistill.neurons.neuron import Activation, Neuron, spread
 from spikedistill.neurons.norm import BatchNorm, Norm, Normalisation, norm_act
-from spikedistill.neurons.rate import average_gradient, averages
+from spikedistill.neurons.rate import Backward, average_gradient, averages, backward_pass
 from spikedistill.neurons.surrogate import (
     ATan,
     Erf,
@@ -23,6 +23,7 @@ __all__ = [
     "PLIF",
     "ATan",
     "Activation",
+    "Backward",
     "BatchNorm",
     "Erf",
     "GradedReLU",
@@ -38,6 +39,7 @@ __all__ = [
     "Triangle",
     "average_gradient",
     "averages",
+    "backward_pass",
     "fire",
     "norm_act",
     "spread",

@@ -8,18 +8,14 @@ operations and the defaults are SpikingJelly's (Fang et al., Science Advances 20
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from spikedistill.errors import InputError
 from spikedistill.neurons.neuron import Neuron, StepNeuron
-from spikedistill.neurons.rate import average_gradient
+from spikedistill.neurons.rate import average_gradient, averages
 from spikedistill.neurons.surrogate import Sigmoid, Surrogate, fire
-from spikedistill.values.checks import check_above, check_choice, check_finite
-
-Backward = Literal["time", "rate"]
+from spikedistill.values.checks import check_above, check_below, check_finite
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,7 @@ class IF(StepNeuron):
     """Integrate and fire: h = v + x."""
 
     binary = True
+    rates = True
 
     threshold: float = 1.0
     """Potential at which the neuron fires; above the potential at rest."""
@@ -36,18 +33,23 @@ class IF(StepNeuron):
     """Keep the reset out of the backward pass."""
     surrogate: Surrogate = Sigmoid()
     """Derivative of the spike with respect to h - threshold."""
-    backward: Backward = field(default="time", kw_only=True, metadata={"added": True})
-    """Backward pass through time, or once on rates averaged over time (`spikedistill.neurons.rate`)."""
+    v_init: float | None = field(default=None, kw_only=True)
+    """Potential before the first step, below the threshold; None for the potential at rest."""
 
     def __post_init__(self) -> None:
-        check_choice(self, "backward", get_args(Backward))
         if self.reset is not None:
             check_finite(self, "reset")
         check_above(self, "threshold", bound=self.rest(), what="the potential at rest, ")
+        if self.v_init is not None:
+            check_below(self, "v_init", bound=self.threshold, what="the threshold, ")
 
     def rest(self) -> float:
         """The reset potential; 0 for soft reset."""
         return 0.0 if self.reset is None else self.reset
+
+    def start(self) -> float:
+        """`v_init`, or the potential at rest."""
+        return self.rest() if self.v_init is None else self.v_init
 
     def charge(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002
         """Potential before firing."""
@@ -55,7 +57,7 @@ class IF(StepNeuron):
 
     def forward(self, current: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
         """Spikes [T, B, ...] in the dtype of `current` [T, B, ...]; the potential is kept in 32 bits or more."""
-        if self.backward == "time":
+        if not averages(self):
             return super().forward(current, learned)
         return average_gradient(super().forward(average_gradient(current), learned))
 
@@ -95,7 +97,12 @@ class LIF(IF):
 
 @dataclass(frozen=True)
 class PLIF(IF):
-    """LIF whose time constant is learned, one per layer: 1 / tau = sigmoid(w) (Fang et al., ICCV 2021)."""
+    """LIF whose time constant is learned, one per layer: 1 / tau = sigmoid(w) (Fang et al., ICCV 2021).
+
+    It has no backward pass on rates: the gradient of tau needs every step.
+    """
+
+    rates = False
 
     init_tau: float = 2.0
     """Time constant before training, in steps, above 1."""
@@ -105,8 +112,6 @@ class PLIF(IF):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_above(self, "init_tau", bound=1.0)
-        if self.backward == "rate":
-            raise InputError("PLIF has no backward pass on rates: the gradient of tau needs every step. Take time.")
 
     def learned(self) -> dict[str, float]:
         """Give w = -log(tau - 1)."""

@@ -1,7 +1,7 @@
 """What every activation is: a value that says what to do, and a module that holds what it learns.
 
 An activation maps a sequence of input currents [T, ...] to a sequence of outputs of the same shape. Its state starts
-at rest in every call and is gone when the call returns. State is kept in at least 32 bits whatever the input's dtype.
+anew in every call and is gone when the call returns. State is kept in at least 32 bits whatever the input's dtype.
 """
 
 from collections.abc import Mapping
@@ -22,13 +22,15 @@ class Neuron:
     """False for an activation without time, whose network has T = 1."""
     binary: ClassVar[bool] = False
     """True where every output is 0 or 1, so that layers may keep it as bits."""
+    rates: ClassVar[bool] = False
+    """True where there is a backward pass on rates (`spikedistill.neurons.rate`)."""
 
     def learned(self) -> dict[str, float]:
         """Names and initial values of the scalars that each layer of this neuron learns."""
         return {}
 
     def forward(self, current: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
-        """Outputs [T, ...] for currents [T, ...], from rest."""
+        """Outputs [T, ...] for currents [T, ...]; the state starts anew."""
         raise NotImplementedError
 
     def build(self) -> "Activation":
@@ -43,8 +45,12 @@ class StepNeuron(Neuron):
     abstract: ClassVar[bool] = True
 
     def rest(self) -> float:
-        """Membrane potential before the first step."""
+        """Membrane potential to which the neuron returns without input."""
         return 0.0
+
+    def start(self) -> float:
+        """Membrane potential before the first step."""
+        return self.rest()
 
     def step(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Output and next potential, of the shape of v and x: the potential after the last step and the current."""
@@ -53,7 +59,7 @@ class StepNeuron(Neuron):
     def forward(self, current: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
         """Outputs [T, B, ...] in the dtype of `current` [T, B, ...]; the potential is kept in 32 bits or more."""
         x = current.to(torch.promote_types(current.dtype, torch.float32))
-        v = torch.full_like(x[0], self.rest())
+        v = torch.full_like(x[0], self.start())
         outputs = []
         for x_t in x:
             y, v = self.step(v, x_t, learned)

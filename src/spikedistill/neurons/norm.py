@@ -4,6 +4,7 @@ This is the definition, in plain PyTorch. `spikedistill.kernels` is where faster
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from spikedistill.values.checks import check_above, check_finite, check_share
 @dataclass(frozen=True)
 class Normalisation:
     """Base of all ways to normalise currents: a value beside the neuron, from which each layer builds its module."""
+
+    abstract: ClassVar[bool] = True
 
     def build(self, channels: int) -> "Norm":
         """A module for one layer of `channels` channels."""

@@ -3,13 +3,58 @@
 Where the loss is a function of the rates of the last layer alone, every spike of a neuron is given the same gradient.
 What varies over time is what the neuron makes of it. Rate-based backpropagation takes the mean over time there, so that
 synapses see one gradient for all steps, and their backward pass is that of one step on the mean of their inputs.
+
+It is a property of a forward pass, not of a network: what is called within `backward_pass("rate")` goes back on rates.
+Neurons say whether they have it (`Neuron.rates`). A pass without gradients does not know the difference.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+from spikedistill.errors import InputError
+from spikedistill.neurons.neuron import Neuron
+
+Backward = Literal["time", "rate"]
+
+_way: Backward = "time"
+"""A plain variable of the module, on which torch.compile guards; it is the process's, not the thread's."""
+
+
+class backward_pass:  # noqa: N801
+    """Context in which networks go back through time (`time`) or once, on rates averaged over time (`rate`).
+
+    It is entered around the forward pass; the backward pass may come later.
+    """
+
+    def __init__(self, way: Backward) -> None:
+        self.way = way
+        self.before: Backward = "time"
+
+    def __enter__(self) -> None:
+        global _way
+        self.before, _way = _way, self.way
+
+    def __exit__(self, *_: object) -> None:
+        global _way
+        _way = self.before
+
+
+def averages(neuron: Neuron | None) -> bool:
+    """Whether this pass goes back on rates through a neuron; through None, which is no neuron, it never does.
+
+    Raises:
+        InputError: it should, and the neuron has no such backward pass.
+    """
+    if _way == "time" or neuron is None or not neuron.spiking or not torch.is_grad_enabled():
+        return False
+    if not neuron.rates:
+        raise InputError(
+            f"{type(neuron).__name__} has no backward pass on rates. Go back through time, or take IF or LIF."
+        )
+    return True
 
 
 class AverageGradient(torch.autograd.Function):
@@ -40,8 +85,3 @@ def mean_over_time(x: Tensor) -> Tensor:
 def one_step(grad: Tensor, mean: Callable[[Tensor], Tensor] = mean_over_time) -> Tensor:
     """The mean [1, ...] of a gradient [T, ...] over time, without work where all steps share their memory."""
     return grad[:1] if grad.stride(0) == 0 else mean(grad)
-
-
-def averages(neuron: object) -> bool:
-    """Whether a neuron's backward pass is done on rates."""
-    return getattr(neuron, "backward", "time") == "rate"

@@ -20,7 +20,6 @@ from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import write_atomically
 from spikedistill.methods.method import Side, Signals
 from spikedistill.models.taps import attach
-from spikedistill.neurons import averages
 from spikedistill.randomness import Draws
 from spikedistill.recipe import Recipe, Teacher, everywhere
 from spikedistill.runs.folder import (
@@ -106,7 +105,7 @@ def check(recipe: Recipe) -> Recipe:
             f"steps is {recipe.steps}, and {recipe.data.name} are frames of {recipe.data.steps} time steps. "
             f"Take --steps {recipe.data.steps}, or make other frames of the events."
         )
-    if averages(recipe.neuron):
+    if recipe.backward == "rate":
         check_rates(recipe)
     if recipe.teacher is not None:
         check_classes(recipe.teacher, recipe)
@@ -137,11 +136,15 @@ def check_cache(recipe: Recipe) -> None:
 
 
 def check_rates(recipe: Recipe) -> None:
-    """Raise InputError where a backward pass on rates is asked for, and the loss is no function of rates.
+    """Raise InputError where a backward pass on rates is asked for, and the neuron has none or the loss judges steps.
 
     Of methods that read activations nothing is known before there are any.
     """
-    method = recipe.method
+    method, neuron = recipe.method, recipe.neuron
+    if neuron.spiking and not neuron.rates:
+        raise InputError(
+            f"{type(neuron).__name__} has no backward pass on rates. Take --backward time, or --neuron lif."
+        )
     if method.student_taps or method.teacher_taps:
         return
     generator = torch.Generator().manual_seed(0)
@@ -155,8 +158,8 @@ def check_rates(recipe: Recipe) -> None:
     (grad,) = torch.autograd.grad(method.total(losses), logits)
     if not torch.allclose(grad, grad[:1].expand_as(grad)):
         raise InputError(
-            f"The method {method.name} judges single time steps, and --neuron.backward rate knows only their mean. "
-            "Take --neuron.backward time, or a method that judges the mean of the logits over time."
+            f"The method {method.name} judges single time steps, and --backward rate knows only their mean. "
+            "Take --backward time, or a method that judges the mean of the logits over time."
         )
 
 

@@ -102,7 +102,7 @@ def start(task: Task) -> TrainingState:
     taps = attach(student, recipe.method.student_taps)
     method = recipe.method.build(*sides(task, student, taps)).to(task.device)
     optimizer = recipe.optimizer.build((student, method))
-    return TrainingState(Step(student, taps, method, recipe.precision), optimizer, average)
+    return TrainingState(Step(student, taps, method, recipe.precision, recipe.backward), optimizer, average)
 
 
 def save(task: Task, state: TrainingState) -> None:

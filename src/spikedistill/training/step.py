@@ -6,6 +6,7 @@ from spikedistill.machine.device import Precision, autocast
 from spikedistill.methods.method import Losses, MethodModule, Signals
 from spikedistill.models import Network
 from spikedistill.models.taps import Taps
+from spikedistill.neurons import Backward, backward_pass
 from spikedistill.randomness import Draws
 
 
@@ -15,12 +16,15 @@ class Step(nn.Module):
     It is what compile and data parallelism wrap.
     """
 
-    def __init__(self, student: Network, taps: Taps, method: MethodModule, precision: Precision) -> None:
+    def __init__(
+        self, student: Network, taps: Taps, method: MethodModule, precision: Precision, backward: Backward = "time"
+    ) -> None:
         super().__init__()
         self.student = student
         self.method = method
         self.taps = taps
         self.precision = precision
+        self.backward_pass = backward_pass(backward)
 
     def forward(
         self, images: Tensor, steps: int, teacher: Signals | None, labels: Tensor, draws: Draws | None = None
@@ -38,6 +42,6 @@ class Step(nn.Module):
             InputError: a tap did not fire.
         """
         with autocast(images.device, self.precision):
-            with self.taps.recording():
+            with self.taps.recording(), self.backward_pass:
                 logits = self.student(images, steps).float()
             return logits, self.method(Signals(logits, self.taps.take()), teacher, labels, draws)

@@ -37,6 +37,14 @@ def check_above(owner: object, *fields: str, bound: float = 0.0, what: str = "",
         _check_most(owner, field, most)
 
 
+def check_below(owner: object, *fields: str, bound: float, what: str = "") -> None:
+    """Refuse what is not finite or not below `bound`, of which `what` says what it is."""
+    for field in fields:
+        value = getattr(owner, field)
+        if not (_finite(value) and value < bound):
+            _refuse(owner, field, f"a finite number below {what}{bound:g}")
+
+
 def check_at_least(owner: object, *fields: str, bound: float = 0.0, most: float = math.inf) -> None:
     """Refuse what is not finite, below `bound` or above `most`."""
     for field in fields:
