@@ -124,8 +124,16 @@ def test_models_of_the_folder_are_found() -> None:
     [
         (lambda: ResNet(20), "18, 34"),
         (lambda: WRN(17), "10, 16, 22"),
-        (lambda: MLP((0,)), "positive"),
-        (lambda: ConvNet(()), "positive"),
+        (lambda: WRN(4), "10 or more"),
+        (lambda: WRN(1_000_000), "depth must be at most 1300, not 1000000"),
+        (lambda: WRN(16, 10**12), "at most 256"),
+        (lambda: ResNet(18, 10**9), "at most 4096"),
+        (lambda: MLP((0,)), "whole numbers from 1 to 1048576"),
+        (lambda: MLP((10**30,)), "whole numbers from 1 to 1048576"),
+        (lambda: MLP((4,) * 1000), "0 to 100 numbers"),
+        (lambda: ConvNet(()), "1 to 16 numbers"),
+        (lambda: ConvNet((100_000_000_000,)), "channels must be whole numbers from 1 to 65536"),
+        (lambda: ConvNet(hidden=(100_000_000_000,)), "hidden must be whole numbers from 1 to 1048576"),
         (lambda: ConvNet((4, 4, 4, 4)).build((1, 8, 8), 10, IF()), "halved"),
     ],
 )

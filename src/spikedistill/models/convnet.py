@@ -9,6 +9,7 @@ from spikedistill.errors import InputError
 from spikedistill.models.layers import Conv2d, Flatten, Linear, MaxPool2d, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import BatchNorm, Neuron, Normalisation
+from spikedistill.values.checks import check_counts
 
 
 class ConvNetwork(Network):
@@ -67,8 +68,8 @@ class ConvNet(Model):
     """Widths of the fully connected hidden layers."""
 
     def __post_init__(self) -> None:
-        if not self.channels or min(*self.channels, *self.hidden, 1) < 1:
-            raise InputError(f"channels and hidden must be positive, not {self.channels} and {self.hidden}.")
+        check_counts(self, "channels", fewest=1, most=16, high=2**16)
+        check_counts(self, "hidden", most=100, high=2**20)
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`. Raises InputError where the images are too small to be halved so often."""

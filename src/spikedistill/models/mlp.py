@@ -11,6 +11,7 @@ from spikedistill.errors import InputError
 from spikedistill.models.layers import Flatten, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import BatchNorm, Neuron, Normalisation
+from spikedistill.values.checks import check_counts
 
 
 class MLPNetwork(Network):
@@ -59,8 +60,7 @@ class MLP(Model):
     """Logits are the last synapse's current, or the outputs of norm and neuron on it (Distilling Spikes)."""
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden):
-            raise InputError(f"hidden widths must be positive, not {self.hidden}.")
+        check_counts(self, "hidden", most=100, high=2**20)
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`. Raises InputError where no neuron would be left to spike."""

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, shown
 from spikedistill.models.layers import Conv2d, ConvNorm, GlobalMean, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import BatchNorm, Neuron, Normalisation
+from spikedistill.values.checks import check_count
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
@@ -74,8 +75,9 @@ class ResNet(Model):
     """Channels of the first stage; doubled in each of the three others."""
 
     def __post_init__(self) -> None:
-        if self.depth not in BLOCKS or self.width < 1:
-            raise InputError(f"depth must be one of {list(BLOCKS)} and width positive, not {self.depth}, {self.width}.")
+        check_count(self, "width", high=2**12)
+        if self.depth not in BLOCKS:
+            raise InputError(f"depth must be one of {list(BLOCKS)}, not {shown(self.depth)}.")
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`."""

@@ -8,6 +8,7 @@ from spikedistill.errors import InputError
 from spikedistill.models.layers import Add, Conv2d, GlobalMean, Linear, NormAct
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import BatchNorm, Neuron, Normalisation
+from spikedistill.values.checks import check_count
 
 
 class PreActBlock(nn.Module):
@@ -81,8 +82,10 @@ class WRN(Model):
     """Factor on the channels 16, 32, 64 of the three stages."""
 
     def __post_init__(self) -> None:
-        if self.depth < 10 or (self.depth - 4) % 6 or self.widen < 1:
-            raise InputError(f"depth must be 10, 16, 22, ... and widen positive, not {self.depth} and {self.widen}.")
+        check_count(self, "depth", low=10, high=1300)
+        check_count(self, "widen", high=2**8)
+        if (self.depth - 4) % 6:
+            raise InputError(f"depth must be 10, 16, 22, ... (6n + 4), not {self.depth}.")
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`."""

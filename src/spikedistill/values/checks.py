@@ -28,6 +28,16 @@ def check_count(owner: object, *fields: str, low: int = 1, high: int) -> None:
             _refuse(owner, field, f"at most {high}")
 
 
+def check_counts(owner: object, *fields: str, fewest: int = 0, most: int, high: int) -> None:
+    """Refuse what is not a tuple of `fewest` to `most` whole numbers, each from 1 to `high`."""
+    for field in fields:
+        values = getattr(owner, field)
+        if not fewest <= len(values) <= most:
+            _refuse(owner, field, f"{fewest} to {most} numbers")
+        if not all(type(value) is int and 1 <= value <= high for value in values):
+            _refuse(owner, field, f"whole numbers from 1 to {high}")
+
+
 def check_above(owner: object, *fields: str, bound: float = 0.0, what: str = "", most: float = math.inf) -> None:
     """Refuse what is not finite, not above `bound`, of which `what` says what it is, or above `most`."""
     for field in fields:
