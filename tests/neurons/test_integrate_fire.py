@@ -1,7 +1,9 @@
 """IF, LIF and PLIF against closed forms."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings

@@ -181,7 +181,14 @@ def leaf_changes(value, rebuild=lambda changed: changed):
                 break
 
 
-OTHERS = {"tau": (3.0,), "milestones": ((0.25,),), "policy": ("cifar10",), "nesterov": (True,), "momentum": (0.5,)}
+OTHERS = {
+    "tau": (3.0,),
+    "backward": ("rate",),
+    "milestones": ((0.25,),),
+    "policy": ("cifar10",),
+    "nesterov": (True,),
+    "momentum": (0.5,),
+}
 
 
 def test_the_digest_changes_with_every_other_field():
