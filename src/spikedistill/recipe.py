@@ -17,7 +17,8 @@ from spikedistill.methods import CrossEntropy
 from spikedistill.methods.method import Method
 from spikedistill.models import Model
 from spikedistill.neurons import IF, Backward, BatchNorm, Neuron, Normalisation
-from spikedistill.optim import SGD, Cosine, Optimizer, Schedule
+from spikedistill.optim import SGD, Cosine, Optimizer, Phase, Schedule
+from spikedistill.optim.phases import Settings, check_phases, settings_at
 from spikedistill.values.checks import check_at_least, check_choice, check_count
 from spikedistill.values.plain import digest
 
@@ -103,6 +104,10 @@ class Recipe:
     schedule: Schedule = Cosine()
     batch_size: int = 128
     """The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
+    phases: tuple[Phase, ...] = ()
+    """T, backward pass, batch size and factor of the learning rate, where they change while it trains."""
+    evaluate_every: int = 1
+    """Epochs from one evaluation to the next; the last epoch is always evaluated."""
     precision: Precision = "auto"
     """Autocast to bfloat16, or not; `auto` takes bf16 where the machine has instructions for it."""
     clip_norm: float = 0.0
@@ -125,7 +130,7 @@ class Recipe:
     """For people, and the beginning of the folder's name; not in the hash."""
 
     def __post_init__(self) -> None:
-        check_count(self, "epochs", "batch_size", high=10**6)
+        check_count(self, "epochs", "batch_size", "evaluate_every", high=10**6)
         check_count(self, "steps", high=10**5)
         check_at_least(self, "clip_norm")
         check_choice(self, "backward", get_args(Backward))
@@ -137,6 +142,32 @@ class Recipe:
                 raise InputError(f"{name} must be between 0 and 2^31 - 1, not {getattr(self, name)}.")
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise InputError(f"name must be letters, digits, '_', '-' and '.', not {self.name!r}: it names a folder.")
+
+        self._check_course()
+
+    def _check_course(self) -> None:
+        """Refuse a warm-up and phases that do not fit the rest."""
+        if self.schedule.warmup_epochs > self.epochs:
+            raise InputError(
+                f"schedule.warmup_epochs is {self.schedule.warmup_epochs:g}, more than the {self.epochs} epochs of the "
+                "whole training. Take a shorter warm-up, or more epochs."
+            )
+        check_phases(self.phases)
+        other = [phase.steps for phase in self.phases if phase.steps not in (None, self.steps)]
+        if other and self.method.same_steps:
+            raise InputError(
+                f"The method {self.method.name} compares time steps with its teacher's, so a phase cannot have "
+                f"{other[0]} steps where the recipe has {self.steps}. Leave `steps` out of its phases."
+            )
+        if other and self.data.steps:
+            raise InputError(
+                f"The frames of {self.data.name} have {self.data.steps} time steps, so a phase cannot have {other[0]}. "
+                "Leave `steps` out of its phases."
+            )
+
+    def settings(self, share: float) -> Settings:
+        """Return what holds for a step that begins when this share of all images, in [0, 1), has been seen."""
+        return settings_at(self.phases, share, Settings(self.steps, "time", self.batch_size, 1.0))
 
     @property
     def time_steps(self) -> int:

@@ -1,12 +1,7 @@
 """A run that was interrupted, anywhere, ends as one that never was: the same weights bit for bit, the same numbers."""
 
-import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -22,15 +17,8 @@ from spikedistill.methods.divergences import cross_entropy
 from spikedistill.models import MLP
 from spikedistill.neurons import PLIF
 from spikedistill.optim import SGD, Adam, AdamW, Cosine, Step
-from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import train as runs
 from spikedistill.training import loop
-
-TIMES = {"seconds", "images_per_second"}
-
-
-class Killed(BaseException):
-    """Nothing catches it, so nothing is saved: as SIGKILL, but within this process."""
 
 
 @dataclass(frozen=True)
@@ -56,40 +44,6 @@ class Connector(MethodModule):
         return {"cross_entropy": cross_entropy(student.logits, labels), "hint": distance}
 
 
-def outcome(run):
-    """Everything of a finished run but the times."""
-    weights = state_files.load(run.folder / "weights.safetensors")
-    metrics = {name: value for name, value in run.metrics.items() if name not in TIMES}
-    lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
-    log = [{name: value for name, value in record.items() if name not in TIMES} for record in lines]
-    return state_files.tensors_digest(weights), metrics, log
-
-
-def interrupt(monkeypatch, steps):
-    """Kill the training before its step number `steps`, counted over the whole session."""
-    count = iter(range(10_000))
-    step = loop.train_step
-
-    def counted(*arguments):
-        if next(count) == steps:
-            raise Killed
-        return step(*arguments)
-
-    monkeypatch.setattr(loop, "train_step", counted)
-
-
-def interrupted(recipe, root, monkeypatch, steps, save_each_step=True):
-    """Train with an interruption, and again to the end."""
-    with monkeypatch.context() as patch:
-        if save_each_step:
-            patch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
-        interrupt(patch, steps)
-        with pytest.raises(Killed):
-            runs.train_recipe(recipe, root, "cpu")
-    torch.manual_seed(999)  # nothing may depend on what the process did before
-    return runs.train_recipe(recipe, root, "cpu")
-
-
 VARIANTS = {
     "sgd": {},
     "nesterov": {"optimizer": SGD(0.05, nesterov=True), "schedule": Step(1.0)},
@@ -103,7 +57,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_resumed_run_equals_uninterrupted(variant, student, tmp_path, monkeypatch):
+def test_resumed_run_equals_uninterrupted(variant, student, tmp_path, monkeypatch, outcome, interrupted):
     recipe = replace(student, **VARIANTS[variant])
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     assert outcome(interrupted(recipe, tmp_path / "parts", monkeypatch, steps=6)) == whole
@@ -112,7 +66,7 @@ def test_resumed_run_equals_uninterrupted(variant, student, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("steps", "save_each_step"), [(0, True), (1, True), (4, True), (7, True), (6, False), (3, False)]
 )
-def test_wherever_it_stops(steps, save_each_step, student, augmented, tmp_path, monkeypatch):
+def test_wherever_it_stops(steps, save_each_step, student, augmented, tmp_path, monkeypatch, outcome, interrupted):
     """Before the first step, within an epoch, at its end, and with the last save some steps ago."""
     recipe = replace(student, data=replace(augmented, validation=30), batch_size=20)
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
@@ -120,7 +74,7 @@ def test_wherever_it_stops(steps, save_each_step, student, augmented, tmp_path, 
 
 
 @pytest.mark.parametrize("method", [KDSNNResponse(), TSER(), Hinted()], ids=lambda method: method.name)
-def test_with_a_teacher(method, taught, augmented, tmp_path, monkeypatch):
+def test_with_a_teacher(method, taught, augmented, tmp_path, monkeypatch, outcome, interrupted):
     recipe = taught(method, data=augmented, optimizer=AdamW(1e-2))
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     root = tmp_path / "parts"
@@ -128,7 +82,7 @@ def test_with_a_teacher(method, taught, augmented, tmp_path, monkeypatch):
     assert outcome(interrupted(recipe, root, monkeypatch, steps=6)) == whole
 
 
-def test_trained_parts_of_a_method_are_in_the_checkpoint(taught, tmp_path, monkeypatch):
+def test_trained_parts_of_a_method_are_in_the_checkpoint(taught, tmp_path, monkeypatch, interrupt, Killed):
     """Or the test above would pass for a method whose parts start anew and do not matter."""
     recipe = taught(Hinted())
     runs.train_recipe(recipe.teacher.recipe, tmp_path, "cpu")
@@ -142,13 +96,15 @@ def test_trained_parts_of_a_method_are_in_the_checkpoint(taught, tmp_path, monke
     assert (saved["epoch"], saved["step"]) == (1, 2)
 
 
-def test_a_teacher_is_interrupted_and_resumed_like_any_run(taught, tmp_path, monkeypatch):
+def test_a_teacher_is_interrupted_and_resumed_like_any_run(taught, tmp_path, monkeypatch, outcome, interrupted):
     recipe = taught(KDSNNResponse())
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     assert outcome(interrupted(recipe, tmp_path / "parts", monkeypatch, steps=5)) == whole
 
 
-def test_two_interruptions_and_other_random_numbers_in_between(student, tmp_path, monkeypatch):
+def test_two_interruptions_and_other_random_numbers_in_between(
+    student, tmp_path, monkeypatch, outcome, interrupt, Killed
+):
     recipe = replace(student, ema=0.5, optimizer=Adam(1e-2))
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
     for steps in (2, 3):
@@ -161,7 +117,7 @@ def test_two_interruptions_and_other_random_numbers_in_between(student, tmp_path
     assert outcome(runs.train_recipe(recipe, tmp_path / "parts", "cpu")) == whole
 
 
-def test_a_run_that_had_only_to_be_written_down(student, tmp_path, monkeypatch):
+def test_a_run_that_had_only_to_be_written_down(student, tmp_path, monkeypatch, outcome):
     """The disk is full when the weights, or the numbers, of the last epoch are written."""
     whole = outcome(runs.train_recipe(student, tmp_path / "whole", "cpu"))
     for name in ("weights.safetensors", "metrics.json"):
@@ -187,7 +143,7 @@ def full_for(patch, name):
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", "checkpoint.safetensors"])
-def test_a_full_disk_during_training_loses_nothing(name, student, tmp_path, monkeypatch):
+def test_a_full_disk_during_training_loses_nothing(name, student, tmp_path, monkeypatch, outcome, interrupt, Killed):
     whole = outcome(runs.train_recipe(student, tmp_path / "whole", "cpu"))
     root = tmp_path / "parts"
     with monkeypatch.context() as patch:
@@ -206,7 +162,7 @@ def test_a_full_disk_during_training_loses_nothing(name, student, tmp_path, monk
     assert outcome(runs.train_recipe(student, root, "cpu")) == whole
 
 
-def test_partial_files_of_a_killed_process_are_removed(student, tmp_path, monkeypatch):
+def test_partial_files_of_a_killed_process_are_removed(student, tmp_path, monkeypatch, interrupted, interrupt, Killed):
     run = interrupted(student, tmp_path, monkeypatch, steps=3)
     with monkeypatch.context() as patch:
         interrupt(patch, 3)
@@ -232,7 +188,7 @@ class StopAfter(Reporter):
 
 
 @pytest.mark.parametrize(("steps", "batch_size"), [(2, 30), (4, 30), (1, 120)])
-def test_ctrl_c_saves_and_the_run_goes_on(steps, batch_size, student, tmp_path):
+def test_ctrl_c_saves_and_the_run_goes_on(steps, batch_size, student, tmp_path, outcome):
     """Within an epoch, at its end, and in epochs of one step."""
     recipe = replace(student, batch_size=batch_size)
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))
@@ -245,7 +201,7 @@ def test_ctrl_c_in_the_last_step_does_not_throw_the_run_away(student, tmp_path):
     assert runs.train_recipe(student, tmp_path, "cpu", StopAfter(8)).finished
 
 
-def test_a_damaged_checkpoint_is_named(student, tmp_path, monkeypatch):
+def test_a_damaged_checkpoint_is_named(student, tmp_path, monkeypatch, interrupt, Killed):
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
     interrupt(monkeypatch, 3)
     with pytest.raises(Killed):
@@ -261,7 +217,7 @@ def test_a_damaged_checkpoint_is_named(student, tmp_path, monkeypatch):
             runs.train_recipe(student, tmp_path, "cpu")
 
 
-def test_a_teacher_that_has_changed_is_noticed(taught, tmp_path, monkeypatch):
+def test_a_teacher_that_has_changed_is_noticed(taught, tmp_path, monkeypatch, interrupted, interrupt, Killed):
     """Someone has trained the teacher again, elsewhere, with other weights, while the student's run was interrupted."""
     recipe = taught(KDSNNResponse())
     teacher = runs.train_recipe(recipe.teacher.recipe, tmp_path, "cpu")
@@ -274,182 +230,3 @@ def test_a_teacher_that_has_changed_is_noticed(taught, tmp_path, monkeypatch):
     state_files.save(teacher.folder / "weights.safetensors", weights | {"head.weight": weights["head.weight"] + 1})
     with pytest.raises(InputError, match="other weights than when this run began"):
         runs.train_recipe(recipe, tmp_path, "cpu")
-
-
-RECIPES = """
-from dataclasses import replace
-from spikedistill.data.dataset import Augment
-from spikedistill.data.digits import Digits
-from spikedistill.methods import TSER
-from spikedistill.models import ConvNet
-from spikedistill.neurons import ReLU
-from spikedistill.optim import SGD, AdamW
-from spikedistill.recipe import Recipe
-from spikedistill.teachers import FromRecipe
-
-_data = Digits(train_size=200, augment=Augment(crop=1, cutout=2))
-sgd = Recipe(data=_data, model=ConvNet((4,), (8,)), optimizer=SGD(0.05), batch_size=20, epochs=2, steps=2)
-taught = replace(
-    sgd,
-    optimizer=AdamW(0.01),
-    ema=0.9,
-    clip_norm=1.0,
-    method=TSER(),
-    teacher=FromRecipe(replace(sgd, neuron=ReLU(), epochs=1, name="its-teacher")),
-)
-"""
-
-HELD = """
-import os, sys, time
-from spikedistill.cli import main as cli
-from spikedistill.training import loop
-loop.SECONDS_BETWEEN_SAVES = -1.0
-step = loop.train_step
-def hold(task, state, *rest):
-    while (state.epoch, state.step) == (1, 4) and os.path.exists("hold"):
-        time.sleep(0.01)
-    return step(task, state, *rest)
-loop.train_step = hold
-sys.exit(cli.main())
-"""
-
-KILLED_WHILE_SAVING = """
-import os, signal, sys
-from spikedistill.machine import state_files
-from spikedistill.cli import main as cli
-from spikedistill.training import loop
-loop.SECONDS_BETWEEN_SAVES = -1.0
-fsync, save, saves = os.fsync, loop.save, []
-def kill_half_way(descriptor):
-    if len(saves) == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-    fsync(descriptor)
-os.fsync = kill_half_way
-loop.save = lambda *arguments: saves.append(1) or save(*arguments)
-sys.exit(cli.main())
-"""
-
-DISK_FULL = """
-import resource, sys
-from spikedistill.cli import main as cli
-from spikedistill.training import loop
-loop.SECONDS_BETWEEN_SAVES = -1.0
-save, saves = loop.save, []
-def fill(*arguments):
-    saves.append(1)
-    if len(saves) == 13:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-    save(*arguments)
-loop.save = fill
-sys.exit(cli.main())
-"""
-
-
-@pytest.fixture
-def recipe_file(tmp_path):
-    path = tmp_path / "my_recipes.py"
-    path.write_text(RECIPES)
-    return path
-
-
-@contextlib.contextmanager
-def started(recipe_file, variable, program):
-    """`spikedistill train` in a process of its own, which ends with this context."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, "train", f"{recipe_file.name}:{variable}", "--runs", "parts"],
-        cwd=recipe_file.parent,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-@contextlib.contextmanager
-def held(recipe_file, variable):
-    """A process that waits in the fourth step of the second epoch, with all before it saved, until `hold` is gone."""
-    hold = recipe_file.parent / "hold"
-    hold.touch()
-    with started(recipe_file, variable, HELD) as process:
-        deadline = time.monotonic() + 100
-        while saved_at(recipe_file.parent, variable) != (1, 4):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield process, hold
-
-
-def saved_at(folder, variable):
-    """Epoch and step of the checkpoint, if there is one."""
-    for path in folder.glob(f"parts/{variable}-*/checkpoint.safetensors"):
-        saved = state_files.load(path)
-        return saved["epoch"], saved["step"]
-    return None
-
-
-def compare(recipe_file, variable):
-    """Bring the interrupted run to its end here, and compare it with one that was never stopped."""
-    recipe = recipe_files.load(f"{recipe_file}:{variable}")
-    root = recipe_file.parent
-    assert outcome(runs.train_recipe(recipe, root / "parts", "cpu")) == outcome(
-        runs.train_recipe(recipe, root / "whole", "cpu")
-    )
-
-
-@pytest.mark.slow
-def test_kill_9_in_the_middle_of_an_epoch(recipe_file, command):
-    """From outside, of the real command, with teacher, AdamW, moving average, augmentation and clipping."""
-    with held(recipe_file, "taught") as (process, hold):
-        process.kill()
-        process.communicate()
-        hold.unlink()
-    assert process.returncode == -signal.SIGKILL
-    assert not list(recipe_file.parent.glob("parts/taught-*/metrics.json"))
-    resumed = command("train", f"{recipe_file.name}:taught", "--runs", "parts")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "taught: step 14 of 20" in resumed.stderr
-    compare(recipe_file, "taught")
-
-
-@pytest.mark.slow
-def test_kill_9_in_the_middle_of_saving(recipe_file):
-    with started(recipe_file, "sgd", KILLED_WHILE_SAVING) as process:
-        process.communicate(timeout=100)
-    assert process.returncode == -signal.SIGKILL
-    (folder,) = (recipe_file.parent / "parts").glob("sgd-*")
-    assert len(list(folder.glob(".checkpoint.safetensors.*.partial"))) == 1
-    assert saved_at(recipe_file.parent, "sgd") == (1, 2)
-    compare(recipe_file, "sgd")
-    assert not list(folder.glob(".checkpoint.safetensors.*.partial"))
-
-
-def test_ctrl_c_of_the_command(recipe_file):
-    with held(recipe_file, "sgd") as (process, hold):
-        process.send_signal(signal.SIGINT)
-        hold.unlink()
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == (
-        "spikedistill: Stopped at epoch 2, step 5; the state is saved. "
-        "A run goes on from what is saved with the same command."
-    )
-    assert "Traceback" not in err
-    compare(recipe_file, "sgd")
-
-
-def test_a_full_disk_under_the_command(recipe_file):
-    with started(recipe_file, "sgd", DISK_FULL) as process:
-        _, err = process.communicate(timeout=100)
-    assert process.returncode == 1
-    last = err.splitlines()[-1]
-    assert last.startswith("spikedistill: error: parts/sgd-")
-    assert "checkpoint.safetensors cannot be written: File too large. What was saved before stands." in last
-    assert "Traceback" not in err
-    assert saved_at(recipe_file.parent, "sgd") == (1, 2)
-    assert not list(recipe_file.parent.glob("parts/*/.*.partial"))
-    compare(recipe_file, "sgd")

@@ -1,6 +1,5 @@
 """Student, taps and method in one module under one autocast; raw terms, their weights, means and draws."""
 
-import json
 import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -14,10 +13,6 @@ from spikedistill.methods import TSER, Method, MethodModule
 from spikedistill.methods.divergences import cross_entropy
 from spikedistill.randomness import Draws
 from spikedistill.runs import train as runs
-
-
-def logged(run):
-    return [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -45,9 +40,9 @@ def _no_calls_yet():
     CALLS.clear()
 
 
-def test_a_terms_mean_is_over_the_steps_that_had_it(student, tmp_path):
+def test_a_terms_mean_is_over_the_steps_that_had_it(student, tmp_path, logged):
     """Four steps an epoch, two of which have the term."""
-    for record in logged(runs.train_recipe(replace(student, method=Late()), tmp_path, "cpu")):
+    for record in logged(runs.train_recipe(replace(student, method=Late()), tmp_path, "cpu").folder):
         assert record["losses"]["late"] == 3.0
 
 
@@ -57,9 +52,9 @@ def test_a_term_that_begins_later_is_checked(student, tmp_path):
         runs.train_recipe(replace(student, method=Late(3, finite=0)), tmp_path, "cpu")
 
 
-def test_terms_are_logged_raw_with_their_weights(taught, tmp_path):
+def test_terms_are_logged_raw_with_their_weights(taught, tmp_path, logged):
     method = TSER(alpha=0.25, temperature=2.0, entropy=0.1)
-    records = logged(runs.train_recipe(taught(method), tmp_path, "cpu"))
+    records = logged(runs.train_recipe(taught(method), tmp_path, "cpu").folder)
     for record in records:
         assert record["weights"] == {"cross_entropy": 0.75, "kl": 1.0, "entropy": -0.1}
         assert record["losses"].keys() == record["weights"].keys()
@@ -96,12 +91,12 @@ class Connector(MethodModule):
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_trained_layers_on_taps(precision, dtype, taught, tmp_path):
+def test_trained_layers_on_taps(precision, dtype, taught, tmp_path, logged):
     """Under the autocast of the whole step they take activations as they come."""
     DTYPES.clear()
     run = runs.train_recipe(taught(Hint(), precision=precision), tmp_path, "cpu")
     assert set(DTYPES) == {dtype}
-    assert all(math.isfinite(record["losses"]["hint"]) for record in logged(run))
+    assert all(math.isfinite(record["losses"]["hint"]) for record in logged(run.folder))
 
 
 def test_a_method_is_built_from_both_networks(taught, tmp_path):

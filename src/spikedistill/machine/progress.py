@@ -129,4 +129,6 @@ def _epoch_line(record: dict[str, Any]) -> str:
     numbers = _numbers(record["epoch"], record["losses"], record["train_accuracy"], record["images_per_second"])
     validation = record.get("validation_accuracy")
     held_out = "" if validation is None else f"  validation {validation:.2%}"
-    return f"{numbers}{held_out}  test {record['accuracy']:.2%}"
+    accuracy = record.get("accuracy")
+    test = "" if accuracy is None else f"  test {accuracy:.2%}"
+    return f"{numbers}{held_out}{test}"

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from spikedistill.data.batches import Batches
 from spikedistill.data.split import Split, Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
@@ -38,6 +37,7 @@ from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.teachers.stored import open_store
 from spikedistill.training import loop
+from spikedistill.training.plan import Plan
 from spikedistill.training.state import TrainingState
 from spikedistill.values.plain import UNUSED, from_json, to_json
 
@@ -236,8 +236,8 @@ def check_student(recipe: Recipe, splits: Splits) -> None:
     """Raise InputError where the student cannot be built, tapped or given a whole batch."""
     student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
     attach(student, recipe.method.student_taps)
-    Batches(recipe.data.augmented(splits.train, recipe.view_seed), recipe.batch_size, recipe.seed)
-    if recipe.batch_size == 1:
+    plan = Plan(recipe, len(splits.train))
+    if 1 in plan.batch_sizes:
         frames = () if recipe.data.steps is None else (recipe.data.steps,)
         try:
             student(torch.zeros(*frames, 1, *recipe.data.shape), recipe.steps)
@@ -249,8 +249,9 @@ def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) ->
     """Return what metrics.json says of a finished run."""
     recipe = run.recipe
     chosen_by = "accuracy" if splits.validation is None else "validation_accuracy"
-    best = max(state.records, key=lambda record: float(record[chosen_by]))
-    images = len(state.records) * (len(splits.train) // recipe.batch_size) * recipe.batch_size
+    evaluated = [record for record in state.records if chosen_by in record]
+    best = max(evaluated, key=lambda record: float(record[chosen_by]))
+    images = sum(record["images"] for record in state.records)
     return {
         "accuracy": result.final,
         "accuracy_best": best["accuracy"],

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from spikedistill.models.taps import Taps, attach
 from spikedistill.randomness import Draws
 from spikedistill.recipe import Recipe
 from spikedistill.teachers.loaded import LoadedTeacher, compare_digests
+from spikedistill.training.plan import Plan
 from spikedistill.training.state import TrainingState, moving_average
 from spikedistill.training.step import Step
 
@@ -53,6 +55,11 @@ class Task:
         shown = recipe.data.augmented(self.splits.train, recipe.view_seed)
         return Batches(shown, recipe.batch_size, recipe.seed)
 
+    @cached_property
+    def plan(self) -> Plan:
+        """Where epochs and phases begin and end."""
+        return Plan(self.recipe, len(self.splits.train))
+
     @property
     def checkpoint(self) -> Path:
         """Where the state is saved."""
@@ -73,12 +80,12 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
     state = start(task)
     if task.checkpoint.is_file():
         resume(task, state)
-    report.begin(recipe.name, state.epoch * len(batches) + state.step, recipe.epochs * len(batches))
+    report.begin(recipe.name, task.plan.steps(state.epoch, state.images), task.plan.steps(recipe.epochs))
     try:
         with stop_signal() as stopping:
             while state.epoch < recipe.epochs:
                 train_epoch(task, state, batches, report, stopping)
-                finish_epoch(task, state, len(batches) * recipe.batch_size)
+                finish_epoch(task, state)
                 report.epoch(state.records[-1])
                 save(task, state)
                 if stopping.is_set() and state.epoch < recipe.epochs:
@@ -161,22 +168,21 @@ def train_epoch(
     state.student.train()
     if state.step == 0:
         torch.manual_seed(task.recipe.seed * 1_000_003 + state.epoch)
-        state.begin_epoch()
     unchecked: list[Losses] = []
     clock = last_save = time.monotonic()
     view = task.recipe.view(state.epoch)
-    for batch in batches.epoch(state.epoch, state.step, view):
-        set_rate(task.recipe, state, len(batches))
+    order = batches.order(state.epoch)
+    while (settings := task.plan.step(state.epoch, state.images)) is not None:
+        batch = batches.batch(order[state.images : state.images + settings.batch_size], view)
         unchecked.append(train_step(task, state, batch))
-        state.step += 1
         report.advance()
-        last = state.step == len(batches)
+        last = task.plan.step(state.epoch, state.images) is None
         save_due = stopping.is_set() or time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
         if save_due or last or len(unchecked) == STEPS_BETWEEN_CHECKS:
             check_losses(task, state, unchecked)  # waits for the device: the time after it is the steps' own
             state.epoch_seconds += time.monotonic() - clock
             clock = time.monotonic()
-            report.step(state.epoch + 1, *means(state, task.recipe.batch_size))
+            report.step(state.epoch + 1, *means(state))
             unchecked = []
         if save_due or last:
             check_weights(task, state)
@@ -189,11 +195,11 @@ def train_epoch(
 
 def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     """One step of the optimiser; counts and returns the raw loss terms, detached, without waiting for the device."""
-    recipe = task.recipe
+    recipe, settings = task.recipe, task.plan.settings(state.epoch, state.images)
     teacher = task.teacher.answers(batch) if task.teacher else None
     images = normalise(batch.images, recipe.data.mean, recipe.data.std)
     draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
-    logits, losses = state.trained(images, recipe.steps, teacher, batch.labels, draws)
+    logits, losses = state.trained(images, settings.steps, teacher, batch.labels, draws)
     state.optimizer.zero_grad(set_to_none=True)
     recipe.method.total(losses).backward()
     if recipe.clip_norm:
@@ -203,22 +209,14 @@ def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     if state.average is not None:
         state.average.update_parameters(state.student)
     detached = {name: value.detach() for name, value in losses.items()}
-    state.count(detached, (logits.detach().mean(0).argmax(-1) == batch.labels).sum())
+    state.count(detached, (logits.detach().mean(0).argmax(-1) == batch.labels).sum(), len(batch.labels))
     return detached
 
 
-def set_rate(recipe: Recipe, state: TrainingState, steps_per_epoch: int) -> None:
-    """Set the learning rate for the next step."""
-    factor = recipe.schedule.factor(state.epoch + state.step / steps_per_epoch, recipe.epochs)
-    for group in state.optimizer.param_groups:
-        group["lr"] = recipe.optimizer.learning_rate * factor
-
-
-def means(state: TrainingState, batch_size: int) -> tuple[dict[str, float], float, float]:
+def means(state: TrainingState) -> tuple[dict[str, float], float, float]:
     """Return the epoch's mean loss terms (over the steps that had them), training accuracy, images per second."""
     losses = {name: float(value) / state.counts[name] for name, value in state.sums.items()}
-    images = state.step * batch_size
-    return losses, float(state.right) / images, images / max(state.epoch_seconds, 1e-9)
+    return losses, float(state.right) / state.images, state.images / max(state.epoch_seconds, 1e-9)
 
 
 def check_losses(task: Task, state: TrainingState, unchecked: list[Losses]) -> None:
@@ -252,23 +250,33 @@ def diverged(task: Task, epoch: int, step: int, what: str) -> DivergedError:
     )
 
 
-def finish_epoch(task: Task, state: TrainingState, images: int) -> None:
-    """Evaluate, write the epoch's record, and stand at the start of the next epoch."""
-    recipe, splits = task.recipe, task.splits
-    losses, right, _ = means(state, recipe.batch_size)
-    rate = state.optimizer.param_groups[0]["lr"]
-
-    def evaluate(split: Split) -> float:
-        return accuracy(state.evaluated, split, recipe.data, recipe.steps, task.recipe.precision).final
-
+def finish_epoch(task: Task, state: TrainingState) -> None:
+    """Evaluate where it is due, write the epoch's record, and stand at the start of the next epoch."""
+    recipe = task.recipe
+    losses, right, speed = means(state)
     weights = {name: recipe.method.weights.get(name, 1.0) for name in losses}
     record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "weights": weights, "train_accuracy": right}
-    if splits.validation is not None:
-        record["validation_accuracy"] = evaluate(splits.validation)
-    record["accuracy"] = evaluate(splits.test)
-    record |= {"learning_rate": rate, "seconds": state.epoch_seconds, "images_per_second": images / state.epoch_seconds}
+    if (state.epoch + 1) % recipe.evaluate_every == 0 or state.epoch + 1 == recipe.epochs:
+        record |= evaluate(task, state)
+    rate = state.optimizer.param_groups[0]["lr"]
+    record |= {
+        "learning_rate": rate,
+        "images": state.images,
+        "seconds": state.epoch_seconds,
+        "images_per_second": speed,
+    }
     state.records.append(record)
-    state.seconds += state.epoch_seconds
-    state.epoch += 1
-    state.step = 0
+    state.end_epoch()
     task.on_epoch(state)
+
+
+def evaluate(task: Task, state: TrainingState) -> dict[str, float]:
+    """Return the accuracies at the recipe's T, by the names that the log has for them."""
+    recipe = task.recipe
+
+    def at_end(split: Split) -> float:
+        return accuracy(state.evaluated, split, recipe.data, recipe.steps, recipe.precision).final
+
+    held_out = task.splits.validation
+    validation = {} if held_out is None else {"validation_accuracy": at_end(held_out)}
+    return validation | {"accuracy": at_end(task.splits.test)}

@@ -26,6 +26,8 @@ class TrainingState:
     """Epochs that are done."""
     step: int = 0
     """Steps of the current epoch that are done."""
+    images: int = 0
+    """Images of the current epoch that are seen."""
     sums: dict[str, Tensor] = field(default_factory=dict)
     """Over the steps of the current epoch: each raw loss term by its name."""
     counts: dict[str, int] = field(default_factory=dict)
@@ -49,16 +51,21 @@ class TrainingState:
         """The method, with the trained parts that it may have."""
         return self.trained.method
 
-    def count(self, losses: Losses, right: Tensor) -> None:
-        """Add a step's loss terms, and the images it got right, to those of the epoch."""
+    def count(self, losses: Losses, right: Tensor, images: int) -> None:
+        """Add a step: its loss terms, its images, and how many of them it got right."""
         for name, value in losses.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value
             self.counts[name] = self.counts.get(name, 0) + 1
         self.right = self.right + right
+        self.images += images
+        self.step += 1
 
-    def begin_epoch(self) -> None:
-        """Count anew."""
-        self.sums, self.counts, self.right, self.epoch_seconds = {}, {}, 0, 0.0
+    def end_epoch(self) -> None:
+        """Stand at the start of the next epoch."""
+        self.seconds += self.epoch_seconds
+        self.epoch += 1
+        self.sums, self.counts, self.right = {}, {}, 0
+        self.step, self.images, self.epoch_seconds = 0, 0, 0.0
 
     @property
     def evaluated(self) -> nn.Module:
@@ -76,6 +83,7 @@ class TrainingState:
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
             "epoch": self.epoch,
             "step": self.step,
+            "images": self.images,
             "sums": self.sums,
             "counts": self.counts,
             "right": self.right,
@@ -96,7 +104,7 @@ class TrainingState:
         if saved["random"]["cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(saved["random"]["cuda"])
         device = next(self.student.parameters()).device
-        self.epoch, self.step = saved["epoch"], saved["step"]
+        self.epoch, self.step, self.images = saved["epoch"], saved["step"], saved["images"]
         self.sums = {name: value.to(device) for name, value in saved["sums"].items()}
         self.counts, self.right = saved["counts"], saved["right"]
         if isinstance(self.right, Tensor):
