@@ -167,7 +167,7 @@ class Recipe:
 
     def settings(self, share: float) -> Settings:
         """Return what holds for a step that begins when this share of all images, in [0, 1), has been seen."""
-        return settings_at(self.phases, share, Settings(self.steps, "time", self.batch_size, 1.0))
+        return settings_at(self.phases, share, Settings(self.steps, self.backward, self.batch_size, 1.0))
 
     @property
     def time_steps(self) -> int:

@@ -105,7 +105,7 @@ def check(recipe: Recipe) -> Recipe:
             f"steps is {recipe.steps}, and {recipe.data.name} are frames of {recipe.data.steps} time steps. "
             f"Take --steps {recipe.data.steps}, or make other frames of the events."
         )
-    if recipe.backward == "rate":
+    if "rate" in (recipe.backward, *(phase.backward for phase in recipe.phases)):
         check_rates(recipe)
     if recipe.teacher is not None:
         check_classes(recipe.teacher, recipe)

@@ -109,7 +109,7 @@ def start(task: Task) -> TrainingState:
     taps = attach(student, recipe.method.student_taps)
     method = recipe.method.build(*sides(task, student, taps)).to(task.device)
     optimizer = recipe.optimizer.build((student, method))
-    return TrainingState(Step(student, taps, method, recipe.precision, recipe.backward), optimizer, average)
+    return TrainingState(Step(student, taps, method, recipe.precision), optimizer, average)
 
 
 def save(task: Task, state: TrainingState) -> None:
@@ -174,6 +174,7 @@ def train_epoch(
     order = batches.order(state.epoch)
     while (settings := task.plan.step(state.epoch, state.images)) is not None:
         batch = batches.batch(order[state.images : state.images + settings.batch_size], view)
+        set_rate(state.optimizer, task.plan.rate(state.epoch, state.images))
         unchecked.append(train_step(task, state, batch))
         report.advance()
         last = task.plan.step(state.epoch, state.images) is None
@@ -199,7 +200,7 @@ def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     teacher = task.teacher.answers(batch) if task.teacher else None
     images = normalise(batch.images, recipe.data.mean, recipe.data.std)
     draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
-    logits, losses = state.trained(images, settings.steps, teacher, batch.labels, draws)
+    logits, losses = state.trained(images, settings.steps, teacher, batch.labels, draws, settings.backward)
     state.optimizer.zero_grad(set_to_none=True)
     recipe.method.total(losses).backward()
     if recipe.clip_norm:
@@ -211,6 +212,12 @@ def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     detached = {name: value.detach() for name, value in losses.items()}
     state.count(detached, (logits.detach().mean(0).argmax(-1) == batch.labels).sum(), len(batch.labels))
     return detached
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate for the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def means(state: TrainingState) -> tuple[dict[str, float], float, float]:

@@ -16,18 +16,21 @@ class Step(nn.Module):
     It is what compile and data parallelism wrap.
     """
 
-    def __init__(
-        self, student: Network, taps: Taps, method: MethodModule, precision: Precision, backward: Backward = "time"
-    ) -> None:
+    def __init__(self, student: Network, taps: Taps, method: MethodModule, precision: Precision) -> None:
         super().__init__()
         self.student = student
         self.method = method
         self.taps = taps
         self.precision = precision
-        self.backward_pass = backward_pass(backward)
 
     def forward(
-        self, images: Tensor, steps: int, teacher: Signals | None, labels: Tensor, draws: Draws | None = None
+        self,
+        images: Tensor,
+        steps: int,
+        teacher: Signals | None,
+        labels: Tensor,
+        draws: Draws | None = None,
+        backward: Backward = "time",
     ) -> tuple[Tensor, Losses]:
         """Logits [T, B, K] in float32, and the raw loss terms.
 
@@ -37,11 +40,12 @@ class Step(nn.Module):
             teacher: What it says of the images; None for a method without a teacher.
             labels: Class indices [B].
             draws: Random numbers of the batch, for a method that draws; else None.
+            backward: Whether the student goes back through time, or once on rates.
 
         Raises:
             InputError: a tap did not fire.
         """
         with autocast(images.device, self.precision):
-            with self.taps.recording(), self.backward_pass:
+            with self.taps.recording(), backward_pass(backward):
                 logits = self.student(images, steps).float()
             return logits, self.method(Signals(logits, self.taps.take()), teacher, labels, draws)
