@@ -13,7 +13,7 @@ from spikedistill.training import loop
 from spikedistill.training.plan import Plan
 from spikedistill.values.plain import from_json, to_json
 
-PHASES = (Phase(0.3, steps=1, batch_size=15), Phase(0.8, steps=2, rate=0.5), Phase(1.0, batch_size=40))
+PHASES = (Phase(0.3, steps=1, batch_size=15), Phase(0.8, steps=2, backward="rate", rate=0.5), Phase(1.0, batch_size=40))
 
 
 def steps_of(plan):
@@ -65,7 +65,9 @@ def test_the_loop_does_what_the_plan_says(student, tmp_path, monkeypatch):
     step = loop.train_step
 
     def spy(task, state, batch):
-        hook = state.trained.register_forward_pre_hook(lambda _module, inputs: seen.append((len(inputs[0]), inputs[1])))
+        hook = state.trained.register_forward_pre_hook(
+            lambda _module, inputs: seen.append((len(inputs[0]), inputs[1], inputs[-1]))
+        )
         losses = step(task, state, batch)
         hook.remove()
         rates.append(state.optimizer.param_groups[0]["lr"])
@@ -75,7 +77,7 @@ def test_the_loop_does_what_the_plan_says(student, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "train_step", spy)
     run = runs.train_recipe(recipe, tmp_path, "cpu")
     expected = [settings for _, _, settings in steps_of(Plan(recipe, 120))]
-    assert seen == [(s.batch_size, s.steps) for s in expected]
+    assert seen == [(s.batch_size, s.steps, s.backward) for s in expected]
     assert rates == [0.2 * s.rate for s in expected]
     assert run.metrics["accuracy_by_step"] == run.metrics["accuracy_by_step"][: recipe.steps]
     assert len(run.metrics["accuracy_by_step"]) == recipe.steps
@@ -115,6 +117,12 @@ def test_other_steps_are_refused_where_steps_are_compared(taught):
     assert taught(SameSteps(), phases=(Phase(0.5, steps=3), Phase(1.0)))
     with pytest.raises(InputError, match=r"same-steps compares time steps .* a phase cannot have 1 steps"):
         taught(SameSteps(), phases=(Phase(0.5, steps=1), Phase(1.0)))
+
+
+def test_rates_are_refused_where_steps_are_judged(taught, tmp_path):
+    recipe = taught(TSER(), phases=(Phase(0.5, backward="rate"), Phase(1.0)))
+    with pytest.raises(InputError, match="tser judges single time steps"):
+        runs.train_recipe(recipe, tmp_path, "cpu")
 
 
 def test_a_warm_up_longer_than_the_training_is_refused(student):
