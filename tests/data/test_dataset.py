@@ -2,6 +2,9 @@ import pytest
 import torch
 
 from spikedistill.data import Augment, TensorSplit, datasets
+from spikedistill.data.augment import Crop, Cutout, Flip
+from spikedistill.data.autoaugment import AutoAugment
+from spikedistill.data.cifar10 import CIFAR10
 from spikedistill.data.digits import Digits
 from spikedistill.data.mnist import MNIST
 from spikedistill.errors import InputError
@@ -70,14 +73,26 @@ def test_impossible_sizes_are_refused_before_anything_is_read(fields, word):
         Digits(**fields)
 
 
+def test_the_usual_augmentation_is_a_tuple_in_the_usual_order():
+    usual = Augment(crop=4, flip=True, policy="cifar10", cutout=16)
+    assert usual == (Crop(4), Flip(), AutoAugment("cifar10"), Cutout(16))
+    assert [transform.order for transform in usual] == sorted(transform.order for transform in usual)
+    assert Augment() == ()
+
+
 @pytest.mark.parametrize(
-    ("name", "value", "word"), [("crop", -1, "crop is -1"), ("cutout", -2, "cutout"), ("policy", "cifar", "'cifar10'")]
+    ("augment", "word"),
+    [
+        (lambda: Augment(crop=-1), "padding must be 1 or more, not -1"),
+        (lambda: Augment(cutout=-2), "length"),
+        (lambda: CIFAR10(augment=Augment(crop=10**9)), "padding must be from 1 to 32"),
+        (lambda: CIFAR10(augment=Augment(cutout=65)), "length must be from 1 to 64"),
+        (lambda: MNIST(train_size=10**30), "train_size"),
+    ],
 )
-def test_impossible_augmentation_is_refused(name, value, word):
-    spec = Augment()
-    object.__setattr__(spec, name, value)
+def test_impossible_fields_are_refused_when_the_value_is_made(augment, word):
     with pytest.raises(InputError, match=word):
-        spec.__post_init__()
+        augment()
 
 
 def test_data_sets_are_values():

@@ -210,7 +210,7 @@ def test_the_key_changes_with_everything_that_the_logits_are_a_function_of(recip
     images[3, 0, 0, 0] += 1
     variants = [(recipe, split, teacher), (recipe, replace(split, images=images), teacher)]
     augment = recipe.data.augment
-    for changed in (replace(augment, flip=False), replace(augment, cutout=3), Augment()):
+    for changed in (augment[1:], augment[:-1], Augment()):
         variants.append((replace(recipe, data=replace(recipe.data, augment=changed)), split, teacher))
     for change in ({"view_seed": 1}, {"precision": "bf16"}):
         variants.append((replace(recipe, **change), split, teacher))

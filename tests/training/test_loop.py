@@ -128,7 +128,7 @@ def test_batches_are_augmented(augmented):
     for batch in batches.epoch(2):
         raw, shown = plain.images[batch.index], Draws(4, 2, batch.index)
         expected = raw
-        for transform in augmented.augment.transforms():
+        for transform in augmented.augment:
             expected = transform.fitted(augmented.shape, augmented.mean)(expected, shown)
         assert batch.view == 2
         assert torch.equal(batch.images, expected)

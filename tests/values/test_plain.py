@@ -122,7 +122,8 @@ def changed(path, value):
         ("clip_norm", False, r"recipe.clip_norm is False; it must be of type float"),
         ("clip_norm", math.nan, r"recipe.clip_norm is nan; it must be a finite number"),
         ("clip_norm", math.inf, r"recipe.clip_norm is inf; it must be a finite number"),
-        ("data.augment.flip", 1, r"recipe.data.augment.flip is 1; it must be of type bool"),
+        ("data.augment", {}, r"recipe.data.augment is {}; it must be a list"),
+        ("data.augment", [{"kind": "Crop"}], r"Missing key recipe.data.augment\[0\].padding"),
         ("model.channels", 3, r"recipe.model.channels is 3; it must be a list"),
         ("model.channels", [3, "4"], r"recipe.model.channels\[1\] is '4'; it must be of type int"),
         ("schedule.milestones", [0.5, None], r"recipe.schedule.milestones\[1\] is None"),
@@ -172,6 +173,15 @@ def leaf_changes(value, rebuild=lambda changed: changed):
 
         if entry.metadata:
             continue
+        for place, item in enumerate(inner if isinstance(inner, tuple) else ()):
+            if dataclasses.is_dataclass(item):
+
+                def put_item(new, put=put, inner=inner, place=place):
+                    return put((*inner[:place], new, *inner[place + 1 :]))
+
+                yield from ((f"{entry.name}.{place}.{path}", new) for path, new in leaf_changes(item, put_item))
+        if isinstance(inner, tuple) and any(map(dataclasses.is_dataclass, inner)):
+            continue
         if dataclasses.is_dataclass(inner):
             yield from ((f"{entry.name}.{path}", new) for path, new in leaf_changes(inner, put))
             continue
@@ -192,9 +202,11 @@ OTHERS = {
 
 
 def test_the_digest_changes_with_every_other_field():
-    recipe = Recipe(Digits(), ConvNet(), 3, LIF(), schedule=Step(), optimizer=Adam())
+    recipe = Recipe(Digits(augment=Augment(crop=4)), ConvNet(), 3, LIF(), schedule=Step(), optimizer=Adam())
     changes = dict(leaf_changes(recipe))
-    assert {"epochs", "precision", "data.augment.flip", "neuron.surrogate.alpha", "schedule.milestones"} <= set(changes)
+    assert {"epochs", "precision", "data.augment.0.padding", "neuron.surrogate.alpha", "schedule.milestones"} <= set(
+        changes
+    )
     digests = {digest(value) for value in changes.values()} | {digest(recipe)}
     assert len(digests) == len(changes) + 1
 

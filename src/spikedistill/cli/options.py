@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -123,6 +123,8 @@ def _is_part(value: Any, path: list[str]) -> bool:
 def _base(value: Any, name: str) -> type | None:
     """Return the base class of a field that can hold several kinds, else None."""
     hint = get_type_hints(type(value))[name]
+    if get_origin(hint) is tuple:
+        return None
     for kind in get_args(hint) or (hint,):
         if is_dataclass(kind) and isinstance(kind, type) and len(named_kinds(kind)) > 1:
             return kind

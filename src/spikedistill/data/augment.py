@@ -1,19 +1,47 @@
-"""Augmentation of a batch of uint8 images on their device: crop, flip and cutout.
+"""Augmentation of a batch of uint8 images on their device: crop, flip and cutout, and the usual tuple of all.
 
 There is no loop over images, and nothing here waits for the device; AutoAugment does, twice a batch.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 
+from spikedistill.data.autoaugment import AutoAugment
 from spikedistill.data.transform import Transform, fold_frames
 from spikedistill.errors import InputError
 from spikedistill.randomness import Draws, Stream
 from spikedistill.values.checks import check_at_least
+
+
+def Augment(  # noqa: N802
+    crop: int = 0, flip: bool = False, policy: Literal["none", "cifar10"] = "none", cutout: int = 0
+) -> tuple[Transform, ...]:
+    """Return the usual transformations in their usual order, that of the public code of the SNN literature.
+
+    Args:
+        crop: Zero padding in pixels around the image before a random crop back to its size; 0 for none.
+        flip: Mirror left to right with probability 1/2.
+        policy: AutoAugment's CIFAR-10 policy (Cubuk et al., CVPR 2019), or none.
+        cutout: Side in pixels of the square that cutout (DeVries and Taylor, 2017) sets to the mean; 0 for none.
+
+    Raises:
+        InputError: a number is below 0, or there is no such policy.
+    """
+    kinds: list[Transform] = []
+    if crop:
+        kinds.append(Crop(crop))
+    if flip:
+        kinds.append(Flip())
+    if policy != "none":
+        kinds.append(AutoAugment(policy))
+    if cutout:
+        kinds.append(Cutout(cutout))
+    return tuple(kinds)
 
 
 @dataclass(frozen=True)

@@ -1,50 +1,24 @@
-"""What every data set is: a value that says which images and which augmentation, and loads them as uint8 tensors."""
+"""What every data set is: a value that says which samples and which augmentation, and loads them as uint8 splits.
+
+Those of this library state what is published of them. One of your own is below `spikedistill.data.own.OwnDataset`,
+which finds that out.
+"""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
-from spikedistill.data.augment import Crop, Cutout, Flip
-from spikedistill.data.autoaugment import AutoAugment
+from spikedistill.data.augment import Augment
+from spikedistill.data.checked import check_content, to_split
 from spikedistill.data.split import Split, Splits
 from spikedistill.data.subset import balanced, proportional, rest
 from spikedistill.data.transform import Augmented, Transform
-from spikedistill.errors import InputError, nearest
+from spikedistill.errors import InputError
+from spikedistill.values.checks import check_count
 
-Policy = Literal["none", "cifar10"]
+__all__ = ["Augment", "Dataset"]
 
-
-@dataclass(frozen=True)
-class Augment:
-    """Augmentation of training images; every choice is a function of (seed, epoch, index). All off by default.
-
-    Applied in this order: crop, flip, policy, cutout, as in the public code of the SNN literature.
-    """
-
-    crop: int = 0
-    """Zero padding in pixels around the image before a random crop back to its size; 0 for none."""
-    flip: bool = False
-    """Mirror left to right with probability 1/2."""
-    policy: Policy = "none"
-    """AutoAugment's CIFAR-10 policy (Cubuk et al., CVPR 2019), or none."""
-    cutout: int = 0
-    """Side in pixels of the square that cutout (DeVries and Taylor, 2017) sets to the mean; 0 for none."""
-
-    def __post_init__(self) -> None:
-        for name in ("crop", "cutout"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it is a number of pixels, 0 for none.")
-        allowed = get_args(Policy)
-        if self.policy not in allowed:
-            raise InputError(
-                f"Unknown policy {self.policy!r}.{nearest(self.policy, allowed)} Allowed: {', '.join(allowed)}."
-            )
-
-    def transforms(self) -> tuple[Transform, ...]:
-        """Return the usual tuple."""
-        kinds = (self.crop and Crop(self.crop), self.flip and Flip(), self.cutout and Cutout(self.cutout))
-        crop, flip, cutout = kinds
-        policy = self.policy != "none" and AutoAugment(self.policy)
-        return tuple(transform for transform in (crop, flip, policy, cutout) if isinstance(transform, Transform))
+MOST = 10**9
+"""Images; more is absurd."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +29,6 @@ class Dataset:
 
     name: ClassVar[str]
     """On the command line."""
-    classes: ClassVar[int]
-    train_counts: ClassVar[tuple[int, ...]]
-    """Published training images of each class."""
-    test_counts: ClassVar[tuple[int, ...]]
-    """Published test images of each class."""
 
     root: str = field(default="", metadata={"place": True})
     """Folder that holds the published files; where empty, SPIKEDISTILL_DATA, or else ~/.cache/spikedistill/data. Says
@@ -68,22 +37,46 @@ class Dataset:
     """Number of training images to keep, the same number of each class where possible; 0 keeps all."""
     validation: int = 0
     """Number of training images to hold out as a validation split, before `train_size` is applied."""
-    augment: Augment = Augment()
-    """Augmentation of the training images."""
+    augment: tuple[Transform, ...] = ()
+    """What is done to the training images, in this order; `Augment(crop=4, flip=True)` makes the usual tuple."""
 
     def __post_init__(self) -> None:
-        published = sum(self.train_counts)
-        for name in ("train_size", "validation"):
-            if not 0 <= getattr(self, name) <= published:
-                raise InputError(
-                    f"{name} is {getattr(self, name)}; it is a number of images from 0 to the {published} training "
-                    f"images of {self.name}."
-                )
-        if self.validation + max(self.train_size, 1) > published:
-            raise InputError(
-                f"validation is {self.validation} and train_size {self.train_size or 'all the rest'}; together they "
-                f"take more than the {published} training images of {self.name}. Lower one of them."
-            )
+        check_count(self, "train_size", "validation", low=0, high=MOST)
+        if self.described:
+            self.check_fields()
+
+    @property
+    def described(self) -> bool:
+        """Whether counts, shape and statistics are known before anything is read."""
+        return True
+
+    def with_facts(self) -> "Dataset":
+        """Return the data set with what has to be found out about it; itself where that is known.
+
+        Raises:
+            InputError: see `load`.
+        """
+        return self
+
+    @property
+    def train_counts(self) -> tuple[int, ...]:
+        """Training samples of each class, before any are left out or held out."""
+        raise NotImplementedError
+
+    @property
+    def test_counts(self) -> tuple[int, ...]:
+        """Test samples of each class."""
+        raise NotImplementedError
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.train_counts)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in the order of the labels; empty where they have no names."""
+        return ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,7 +90,7 @@ class Dataset:
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """Per channel, of the published training images scaled to [0, 1]."""
+        """Per channel, of all training images scaled to [0, 1]."""
         raise NotImplementedError
 
     @property
@@ -115,7 +108,8 @@ class Dataset:
         Raises:
             InputError: files are missing and cannot be downloaded, are damaged, or are not what they should be.
         """
-        train, test = self._read()
+        train, test = (to_split(part, self.name) for part in self._read())
+        self.check_read(train, test)
         validation = None
         if self.validation:
             held_out = proportional(train.labels, self.validation)
@@ -123,6 +117,11 @@ class Dataset:
         if self.train_size:
             train = train[balanced(train.labels, self.train_size)]
         return Splits(train, validation, test)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of a sample of a split: (C, H, W), or (T, C, H, W) for frames."""
+        return self.shape if self.steps is None else (self.steps, *self.shape)
 
     def augmented(self, split: Split, seed: int) -> Split:
         """Return a split whose views are augmented; `split` itself where there is no augmentation.
@@ -134,10 +133,33 @@ class Dataset:
         Raises:
             InputError: a transformation does not fit the images.
         """
-        shape = self.shape if self.steps is None else (self.steps, *self.shape)
-        transforms = tuple(transform.fitted(shape, self.mean) for transform in self.augment.transforms())
+        transforms = self._fitted()
         return Augmented(split.labels, split, transforms, seed) if transforms else split
 
-    def _read(self) -> tuple[Split, Split]:
-        """The published training and test images, checked."""
+    def check_fields(self) -> None:
+        """Raise InputError where the fields ask for what these data do not have."""
+        everything = sum(self.train_counts)
+        for name in ("train_size", "validation"):
+            if getattr(self, name) > everything:
+                raise InputError(
+                    f"{name} is {getattr(self, name)}; it is a number of images from 0 to the {everything} training "
+                    f"images of {self.name}."
+                )
+        if self.validation + max(self.train_size, 1) > everything:
+            raise InputError(
+                f"validation is {self.validation} and train_size {self.train_size or 'all the rest'}; together they "
+                f"take more than the {everything} training images of {self.name}. Lower one of them."
+            )
+        self._fitted()
+
+    def check_read(self, train: Split, test: Split) -> None:
+        """Raise InputError where what was read is not what is stated."""
+        check_content(train, self.train_counts, self.sample_shape, f"The training set of {self.name}")
+        check_content(test, self.test_counts, self.sample_shape, f"The test set of {self.name}")
+
+    def _fitted(self) -> tuple[Transform, ...]:
+        return tuple(transform.fitted(self.sample_shape, self.mean) for transform in self.augment)
+
+    def _read(self) -> tuple[Any, Any]:
+        """Return training and test data, each a `Split` or a pair of arrays or tensors (images, labels)."""
         raise NotImplementedError

@@ -10,6 +10,7 @@ are 255. `spikedistill.data.normalise` is the one place where time comes first, 
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -70,10 +71,14 @@ class Split:
         """Return the first samples, for whoever wants to see what they are like."""
         return self.take(torch.arange(number, device=self.labels.device))
 
-    def in_order(self, size: int, view: int = 0) -> Iterator[Batch]:
-        """Yield all samples in batches of `size`, from the first to the last."""
-        for index in torch.arange(len(self), device=self.labels.device).split(size):
+    def in_order(self, size: int | None = None, view: int = 0) -> Iterator[Batch]:
+        """Yield all samples from the first to the last, in batches of `size`; of some megabytes if it is None."""
+        for index in torch.arange(len(self), device=self.labels.device).split(size or self._some()):
             yield Batch(index, view, self.take(index, view), self.labels[index])
+
+    def _some(self) -> int:
+        """Samples of 4 MiB together."""
+        return max(1, 2**22 // max(1, math.prod(self.shape))) if len(self) else 1
 
     def digest(self) -> str:
         """SHA-256 in hex of labels, shape and all samples of view 0: equal for equal content, whatever the kind.
@@ -82,7 +87,7 @@ class Split:
         """
         result = hashlib.sha256(f"{len(self)} {self.shape if len(self) else ()};".encode())
         result.update(self.labels.cpu().contiguous().numpy().data)
-        for batch in self.in_order(4096):
+        for batch in self.in_order():
             result.update(batch.images.cpu().contiguous().numpy().data)
         return result.hexdigest()
 
@@ -111,8 +116,9 @@ class TensorSplit(Split):
         """See `Split.__getitem__`; the other samples can be forgotten."""
         return TensorSplit(self.images[index], self.labels[index])
 
-    def in_order(self, size: int, view: int = 0) -> Iterator[Batch]:
+    def in_order(self, size: int | None = None, view: int = 0) -> Iterator[Batch]:
         """See `Split.in_order`; nothing is copied."""
+        size = size or self._some()
         index = torch.arange(len(self), device=self.labels.device)
         parts = (index.split(size), self.images.split(size), self.labels.split(size))
         for numbers, images, labels in zip(*parts, strict=True):

@@ -20,6 +20,8 @@ from spikedistill.values.plain import digest
 class Transform:
     """Base of all transformations."""
 
+    abstract: ClassVar[bool] = True
+
     name: ClassVar[str]
     """On the command line; the class name in lower case where there is none."""
     order: ClassVar[int] = 1000

@@ -91,6 +91,7 @@ def check(recipe: Recipe) -> Recipe:
         InputError: a value is of the wrong type, or the parts do not fit together.
     """
     recipe = from_json(Recipe, to_json(recipe, leave_out=(UNUSED,)), "recipe")
+    recipe = everywhere(recipe, lambda one: replace(one, data=one.data.with_facts()))
     method = recipe.method
     if method.needs_teacher and recipe.teacher is None:
         raise InputError(
