@@ -177,7 +177,7 @@ def test_every_kind_can_be_chosen(resolved):
         ("train digits-tser --precision fp8", "'fp8'"),
         ("train digits-tser --neuron lif --neuron.tau 0.5", "tau must be"),
         ("train digits-tser --method.alpha 2", "alpha"),
-        ("train digits-tser --data.train-size -5", "train_size is -5"),
+        ("train digits-tser --data.train-size -5", "train_size must be 0 or more, not -5"),
         ("train digits-tser --optimizer.learning-rate 0", "learning_rate must be a finite number above 0"),
         ("train digits-tser --batch-size 2000 --device cpu", "batch_size 2000 is more than the "),
         ("train digits-tser --method cross-entropy", "Leave the teacher out: --teacher none"),
