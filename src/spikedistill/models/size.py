@@ -1,13 +1,12 @@
 """Parameters and operations of a network, counted as the papers count them."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from spikedistill.models.layers import NormAct
 from spikedistill.models.model import Model, Shape
+from spikedistill.models.trace import trace
 from spikedistill.neurons import Norm, ReLU
 
 
@@ -26,25 +25,11 @@ class Size:
     """
 
 
-@torch.no_grad()
 def size(model: Model, shape: Shape, classes: int = 10) -> Size:
     """Count on shapes alone; nothing is computed."""
     with torch.device("meta"):
-        network = model.build(shape, classes, ReLU()).eval()
-        image = torch.empty(1, *shape)
-    macs = normed = 0
-
-    def count(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        nonlocal macs, normed
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            macs += output.numel() * module.weight[0].numel()
-        elif isinstance(module, Norm | NormAct):
-            normed += inputs[0].numel()
-
-    inside = {id(module.norm) for module in network.modules() if isinstance(module, NormAct)}
-    for module in network.modules():
-        if id(module) not in inside:
-            module.register_forward_hook(count)
-    network(image)
-    parameters = sum(p.numel() for p in network.parameters())
-    return Size(parameters, macs, macs + 4 * normed)
+        network = model.build(shape, classes, ReLU())
+        layers = trace(network, torch.empty(1, *shape), steps=1)
+    macs = sum(layer.macs for layer in layers)
+    normed = sum(math.prod(layer.inputs[0]) for layer in layers if isinstance(layer.module, Norm))
+    return Size(sum(p.numel() for p in network.parameters()), macs, macs + 4 * normed)
