@@ -2,6 +2,7 @@
 
 import copy
 import re
+import sys
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,6 @@ def user_module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     import importlib
-    import sys
 
     sys.modules.pop("zoo", None)
     zoo = importlib.import_module("zoo")
@@ -294,3 +294,46 @@ def test_pin():
     assert compare_digests("", "abc", "It") == compare_digests("abc", "abc", "It") == "abc"
     with pytest.raises(InputError, match="It has other weights"):
         compare_digests("abd", "abc", "It")
+
+
+def test_an_edited_recipe_in_the_folder_of_a_teacher_is_another_teacher(student, teacher, tmp_path):
+    """The weights are the same, what they answer is not."""
+    folder = runs.train_recipe(replace(teacher, neuron=IF()), tmp_path, "cpu").folder
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromRun(str(folder)))
+    first = runs.train_recipe(recipe, tmp_path, "cpu")
+    path = folder / "recipe.json"
+    path.write_text(path.read_text().replace('"threshold": 1.0', '"threshold": 0.5'))
+    with pytest.raises(InputError, match="other weights than when this run began, or another recipe"):
+        runs.train_recipe(first.recipe, tmp_path, "cpu")
+
+
+def test_a_finished_run_is_returned_when_its_teacher_is_gone(student, teacher, tmp_path):
+    teachers = tmp_path / "teachers"
+    folder = runs.train_recipe(teacher, teachers, "cpu").folder
+    recipe = replace(student, method=KDSNNResponse(), teacher=FromRun(str(folder)))
+    run = runs.train_recipe(recipe, tmp_path, "cpu")
+    folder.rename(tmp_path / "elsewhere")
+    assert runs.train_recipe(run.recipe, tmp_path, "cpu").folder == run.folder
+    with pytest.raises(InputError, match="is not a run's folder"):
+        runs.train_recipe(recipe, tmp_path, "cpu")  # nothing says which teacher it was
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(InputError, match="is not a run's folder"):
+        runs.train_recipe(run.recipe, tmp_path, "cpu")
+
+
+def test_logits_beyond_float16_are_refused(student, stripes, tmp_path, some):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    nn.init.constant_(network[1].bias, 7e4)
+    context = runs.context_for(student, tmp_path, CPU, Reporter())
+    teacher = freeze(network, "The teacher", {}, stripes().mean, stripes().std, None, context)
+    with pytest.raises(InputError, match="not all finite in float16"):
+        check_answers(teacher, some(stripes().load().train, 2))
+
+
+def test_old_recipe_files_find_the_teachers_where_they_were():
+    from spikedistill import recipe, teachers
+
+    for name in ("FromModule", "FromRecipe", "FromRun"):
+        assert getattr(recipe, name) is getattr(teachers, name)
+    with pytest.raises(AttributeError, match="has no attribute 'FromNowhere'"):
+        _ = recipe.FromNowhere
