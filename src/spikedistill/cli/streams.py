@@ -46,8 +46,9 @@ def discard_stdout_if_full() -> None:
 
 
 def _is_ours(file: str) -> bool:
-    """Whether it is this library's, or Python's own that imports."""
-    return file.startswith("<frozen importlib") or not {LIBRARY, IMPORTLIB}.isdisjoint(Path(file).parents)
+    """Whether it is this library's, or what stands between it and the user's: Python's own that imports, and torch."""
+    between = file.startswith("<frozen importlib") or "torch" in Path(file).parts
+    return between or not {LIBRARY, IMPORTLIB}.isdisjoint(Path(file).parents)
 
 
 def _print_error(text: str) -> None:
