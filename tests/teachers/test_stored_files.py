@@ -12,7 +12,8 @@ from spikedistill.errors import InputError
 from spikedistill.machine import state_files
 from spikedistill.runs import train as runs
 from spikedistill.teachers import NetworkTeacher
-from spikedistill.teachers.stored import FORMAT, TOLERANCE
+from spikedistill.teachers.agreement import TOLERANCE
+from spikedistill.teachers.stored import FORMAT
 
 
 def rewritten(path, logits, **header):

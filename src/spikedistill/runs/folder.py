@@ -4,6 +4,7 @@ recipe.json              the resolved recipe
 run.json                 format, versions, commit and machine that began it, kernels that it has run under
 log.jsonl                one line per finished epoch
 checkpoint.safetensors   the whole state of an unfinished run
+teacher.safetensors      what a teacher that is code of the user's said of a few images when the run began
 weights.safetensors      the network of a finished run
 metrics.json             its numbers; a run that has numbers and weights is finished
 

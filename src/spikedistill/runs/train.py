@@ -33,6 +33,7 @@ from spikedistill.runs.folder import (
     write_json,
 )
 from spikedistill.runs.provenance import versions
+from spikedistill.teachers.agreement import compare_answers, keep_answers
 from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.teachers.stored import open_store
@@ -42,6 +43,9 @@ from spikedistill.training.state import TrainingState
 from spikedistill.values.plain import UNUSED, from_json, to_json
 
 __all__ = ["Run", "open_run", "train_recipe"]
+
+TEACHER = "teacher.safetensors"
+"""What the teacher said of a few images, in the folder of a run whose teacher is code of the user's."""
 
 
 def train_recipe(
@@ -80,6 +84,7 @@ def train_recipe(
                 _finish(run, context, place, report)
                 return run
             run.checkpoint.unlink(missing_ok=True)  # a process was killed at the very end
+    compare_teacher(run, context)
     report.say(f"{run.folder} has run already.")
     return run
 
@@ -200,7 +205,7 @@ def _finish(run: Run, context: Context, device: torch.device, report: Reporter) 
     recipe = run.recipe
     splits = recipe.data.load().to(device)
     check_student(recipe, splits)
-    teacher = load_teacher(recipe, context, splits.train, report)
+    teacher = load_teacher(run, context, splits.train, report)
 
     def write_log(state: TrainingState) -> None:
         lines = "".join(json.dumps(record) + "\n" for record in state.records)
@@ -215,17 +220,48 @@ def _finish(run: Run, context: Context, device: torch.device, report: Reporter) 
     task.checkpoint.unlink()  # last: a run that is killed before it loses nothing
 
 
-def load_teacher(recipe: Recipe, context: Context, split: Split, report: Reporter) -> LoadedTeacher | None:
-    """Return the teacher of a recipe, looked at: the one that is asked in each step, or its stored answers.
+def load_teacher(run: Run, context: Context, split: Split, report: Reporter) -> LoadedTeacher | None:
+    """Return the teacher of a run, looked at: the one that is asked in each step, or its stored answers.
 
     Raises:
-        InputError: it is not there, cannot take these images or answers with other classes.
+        InputError: it is not there, cannot take these images, answers with other classes, or otherwise than before.
     """
+    recipe = run.recipe
     if recipe.teacher is None:
         return None
     teacher: LoadedTeacher = recipe.teacher.load(context)
     check_answers(teacher, next(split.in_order(2)))
+    kept = run.folder / TEACHER
+    if recipe.teacher.foreign and kept.is_file():
+        compare_answers(kept, teacher, context.device, context.precision)
+    elif recipe.teacher.foreign:
+        keep_answers(kept, teacher, split)
     return open_store(recipe, split, teacher, report) if recipe.cache else teacher
+
+
+def compare_teacher(run: Run, context: Context) -> None:
+    """Compare what the teacher of a finished run says with what it said, where its own code decides that.
+
+    A teacher that is gone is not missed: the run is finished.
+
+    Raises:
+        InputError: it says something else now.
+    """
+
+    def find_trained(teacher: Recipe) -> Trained:
+        there = find(teacher, run.folder.parent)
+        if there is None or not there.finished:
+            raise InputError("It is not trained again to look at a run that is finished.")
+        return Trained(there.recipe, there.network())
+
+    kept = run.folder / TEACHER
+    if run.recipe.teacher is None or not run.recipe.teacher.foreign or not kept.is_file():
+        return
+    try:
+        teacher = run.recipe.teacher.load(replace(context, taps=(), train=find_trained))
+    except InputError:
+        return
+    compare_answers(kept, teacher, context.device, context.precision)
 
 
 def with_root(root: str) -> Callable[[Recipe], Recipe]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from spikedistill.recipe import Recipe, Teacher
 from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import NetworkTeacher, freeze
-from spikedistill.values.plain import to_json
+from spikedistill.values.plain import UNUSED, to_json
 
 
 @dataclass(frozen=True)
@@ -22,5 +22,5 @@ class FromRecipe(Teacher):
 def teacher_of(trained: Trained, name: str, context: Context) -> NetworkTeacher:
     """Return a network that this library has trained as a teacher; it answers at the T of its recipe."""
     recipe = trained.recipe
-    identity = {"kind": "recipe", "recipe": to_json(recipe, leave_out=("place", "label"))}
+    identity = {"kind": "recipe", "recipe": to_json(recipe, leave_out=("place", "label", UNUSED))}
     return freeze(trained.network, name, identity, recipe.data.mean, recipe.data.std, recipe.time_steps, context)

@@ -24,7 +24,6 @@ are stored, the teacher leaves the device.
 
 import contextlib
 import json
-import math
 import os
 import random
 import threading
@@ -48,6 +47,7 @@ from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import remove_partial_files, tensors_digest, write_atomically
 from spikedistill.methods.method import Signals
 from spikedistill.recipe import Recipe
+from spikedistill.teachers.agreement import TOLERANCE, distance
 from spikedistill.teachers.loaded import LoadedTeacher
 from spikedistill.values.plain import digest
 
@@ -56,10 +56,6 @@ FORMAT = 2
 BATCH = 256
 """Images that the teacher is asked about at a time; part of the key, since last bits depend on it."""
 BATCHES_TO_VERIFY = 4
-TOLERANCE = {"fp32": 2.0**-6, "bf16": 2.0**-4}
-"""Largest relative distance (Euclidean, over a batch) between stored and new logits, for fp32 and for bf16. On the
-machine that wrote them it is 0; this leaves room for another one's kernels. A changed byte is found by the file's
-digest, other weights by the key: this is for a teacher whose code has changed."""
 
 
 @dataclass(eq=False)
@@ -122,6 +118,9 @@ class StoredAnswers(LoadedTeacher):
 
     def verify(self) -> None:
         """Look at all files that the run will read, and ask the teacher again about a few random batches.
+
+        A changed byte is found by the file's digest, other weights by the key: the second look is for a teacher whose
+        code has changed.
 
         Raises:
             InputError: a file is truncated or foreign, or the teacher says something else now.
@@ -255,10 +254,3 @@ def ingredients(recipe: Recipe, split: Split, teacher: LoadedTeacher) -> dict[st
         "precision": recipe.precision,
         "teacher": teacher.identity,
     }
-
-
-def distance(now: Float[Tensor, "B T K"], before: Float[Tensor, "B U K"]) -> float:
-    """Return the Euclidean distance relative to `before`; infinite where the steps are not as many."""
-    if now.shape != before.shape:
-        return math.inf
-    return float(torch.dist(now, before) / torch.linalg.vector_norm(before).clamp_min(1e-12))
