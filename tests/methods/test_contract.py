@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.methods import Losses, Method, MethodModule, Side, Signals, methods
+from spikedistill.methods import TSER, Losses, Method, MethodModule, Side, Signals, Sum, VanillaKD, methods
 from spikedistill.methods.divergences import cross_entropy
 
 K = 10
@@ -55,7 +55,9 @@ class Connector(MethodModule):
         return super().forward(Signals(student.logits, {"hidden": mapped}), teacher, labels)
 
 
-every_method = pytest.mark.parametrize("method", [*(cls() for cls in methods().values()), Connected()], ids=type)
+FOUND = [cls() for cls in methods().values()]
+MORE = [Connected(), Sum((TSER(), Connected(), VanillaKD()), (1.0, 0.5, 2.0))]
+every_method = pytest.mark.parametrize("method", [*FOUND, *MORE], ids=lambda method: method.name)
 
 
 def signals(method, T=4, teacher_T=1, B=6, dtype=torch.float32, seed=0):
@@ -106,7 +108,7 @@ def test_the_source_is_cited_in_a_literal(cls):
         if isinstance(node, ast.Assign) and [target.id for target in node.targets] == ["CITATION"]
     ]
     entries = re.findall(r"^@\w+\{[\w:-]+,$", citation, flags=re.MULTILINE)
-    assert entries
+    assert entries or cls is Sum  # which is of no paper; its parts are
     assert citation.count("{") == citation.count("}")
     for field in ("title", "author", "year"):
         assert len(re.findall(rf"^ +{field} +=", citation, flags=re.MULTILINE)) == len(entries)
@@ -134,7 +136,7 @@ def test_losses_are_named_finite_scalars_in_32_bits(method, T, teacher_T, dtype)
         losses = built(method, student, teacher)(student, teacher, labels)
     assert losses
     for name, loss in losses.items():
-        assert re.fullmatch(r"[a-z0-9_]+", name)
+        assert re.fullmatch(r"[a-z0-9_]+|([a-z0-9-]+\.)+[a-z0-9_]+", name)
         assert loss.shape == ()
         assert loss.dtype == torch.float32
         assert torch.isfinite(loss)
@@ -144,13 +146,16 @@ def test_losses_are_named_finite_scalars_in_32_bits(method, T, teacher_T, dtype)
 def test_weights_are_finite_factors_of_terms(method):
     student, teacher, labels = signals(method)
     losses = built(method, student, teacher)(student, teacher, labels)
-    assert all(math.isfinite(weight) for weight in method.weights.values())
     assert {name for name, weight in method.weights.items() if weight} <= losses.keys()
-    expected = sum(method.weights.get(name, 1.0) * loss.item() for name, loss in losses.items())
+    assert all(math.isfinite(method.factor_of(name)) for name in losses)
+    assert all(method.factor_of(name) == method.weights.get(name, method.factor_of(name)) for name in losses)
+    expected = sum(method.factor_of(name) * loss.item() for name, loss in losses.items())
     assert method.total(losses).item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("method", [cls() for cls in methods().values() if cls.needs_labels], ids=type)
+@pytest.mark.parametrize(
+    "method", [m for m in FOUND if m.needs_labels and not isinstance(m, Sum)], ids=lambda method: method.name
+)
 def test_label_smoothing_is_a_field_of_every_method_with_labels(method):
     """Smoothed by e, a cross-entropy moves to the mean of the log-probabilities of all classes by that share."""
     student, teacher, labels = signals(method)
@@ -258,7 +263,7 @@ def test_saved_and_resumed_it_is_the_same(method):
 def test_the_module_of_a_method_without_trained_parts_is_its_losses(method):
     student, teacher, labels = signals(method)
     module = built(method, student, teacher)
-    if type(module) is MethodModule:
+    if not list(module.parameters()):
         same(module(student, teacher, labels), method.losses(student, teacher, labels), rtol=0, atol=0)
         assert module.state_dict() == {}
     else:

@@ -6,6 +6,7 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
+from spikedistill.methods.sum import Sum
 from spikedistill.methods.tet import TET
 from spikedistill.methods.tser import TSER
 from spikedistill.methods.vanilla_kd import VanillaKD
@@ -21,6 +22,7 @@ __all__ = [
     "MethodModule",
     "Side",
     "Signals",
+    "Sum",
     "VanillaKD",
     "Weights",
     "methods",

@@ -70,6 +70,10 @@ class Method:
         """Factors of the loss terms by name. A term that is not named here counts once."""
         return {}
 
+    def factor_of(self, term: str) -> float:
+        """The factor of a loss term."""
+        return self.weights.get(term, 1.0)
+
     def losses(self, student: Signals, teacher: Signals | None, labels: Int[Tensor, " B"]) -> Losses:
         """Raw loss terms by name; their sum, each times its weight, is minimised.
 
@@ -85,8 +89,8 @@ class Method:
 
     def total(self, losses: Losses) -> Float[Tensor, ""]:
         """What is minimised: the sum of the terms, each times its weight."""
-        weights = self.weights
-        weighted = (loss if weights.get(name, 1.0) == 1.0 else weights[name] * loss for name, loss in losses.items())
+        weights = {name: self.factor_of(name) for name in losses}
+        weighted = (loss if weights[name] == 1.0 else weights[name] * loss for name, loss in losses.items())
         return torch.stack(tuple(weighted)).sum()
 
     def taught_by(self, teacher: Signals | None) -> Signals:

@@ -159,8 +159,8 @@ def check_rates(recipe: Recipe) -> None:
     teacher = Signals(torch.randn((1, *shape[1:]), generator=generator)) if method.needs_teacher else None
     student = Signals(logits)
     module = method.build(Side(None, student), None if teacher is None else Side(None, teacher))
-    draws = Draws(0, 0, torch.arange(shape[1])) if method.draws else None
-    losses = module(student, teacher, torch.zeros(shape[1], dtype=torch.int64), draws)
+    draws = (Draws(0, 0, torch.arange(shape[1])),) if method.draws else ()
+    losses = module(student, teacher, torch.zeros(shape[1], dtype=torch.int64), *draws)
     (grad,) = torch.autograd.grad(method.total(losses), logits)
     if not torch.allclose(grad, grad[:1].expand_as(grad)):
         raise InputError(

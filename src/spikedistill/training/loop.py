@@ -261,7 +261,7 @@ def finish_epoch(task: Task, state: TrainingState) -> None:
     """Evaluate where it is due, write the epoch's record, and stand at the start of the next epoch."""
     recipe = task.recipe
     losses, right, speed = means(state)
-    weights = {name: recipe.method.weights.get(name, 1.0) for name in losses}
+    weights = {name: recipe.method.factor_of(name) for name in losses}
     record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "weights": weights, "train_accuracy": right}
     if (state.epoch + 1) % recipe.evaluate_every == 0 or state.epoch + 1 == recipe.epochs:
         record |= evaluate(task, state)

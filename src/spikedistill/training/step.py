@@ -48,4 +48,5 @@ class Step(nn.Module):
         with autocast(images.device, self.precision):
             with self.taps.recording(), backward_pass(backward):
                 logits = self.student(images, steps).float()
-            return logits, self.method(Signals(logits, self.taps.take()), teacher, labels, draws)
+            student = Signals(logits, self.taps.take())
+            return logits, self.method(student, teacher, labels, *(() if draws is None else (draws,)))
