@@ -71,11 +71,17 @@ def shown(value: object) -> str:
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
     """` Did you mean 'x'?`, or nothing where no allowed name is near."""
+    name = nearest_name(given, allowed)
+    return "" if name is None else f" Did you mean {name!r}?"
+
+
+def nearest_name(given: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that is nearest, or None where none is near."""
     if len(given) > LONGEST_WORD:
-        return ""
+        return None
     by_lower = {name.lower(): name for name in allowed}
     matches = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.6)
-    return f" Did you mean {by_lower[matches[0]]!r}?" if matches else ""
+    return by_lower[matches[0]] if matches else None
 
 
 def pick(kind: str, given: str, allowed: Mapping[str, Value]) -> Value:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, get_args
 
 from spikedistill.data.dataset import Dataset
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, shown
 from spikedistill.machine.device import Precision
 from spikedistill.methods import CrossEntropy
 from spikedistill.methods.method import Method
@@ -21,6 +21,9 @@ from spikedistill.optim import SGD, Cosine, Optimizer, Phase, Schedule
 from spikedistill.optim.phases import Settings, check_phases, settings_at
 from spikedistill.values.checks import check_at_least, check_choice, check_count
 from spikedistill.values.plain import digest
+
+LONGEST_NAME = 200
+"""Bytes of a name; file systems take 255 with the hash."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +142,13 @@ class Recipe:
         check_count(self, "views", low=0, high=10**6)
         for name in ("seed", "view_seed"):
             if not 0 <= getattr(self, name) < 2**31:
-                raise InputError(f"{name} must be between 0 and 2^31 - 1, not {getattr(self, name)}.")
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise InputError(f"name must be letters, digits, '_', '-' and '.', not {self.name!r}: it names a folder.")
+                raise InputError(f"{name} must be between 0 and 2^31 - 1, not {shown(getattr(self, name))}.")
+        if not re.fullmatch(r"\w[\w.+=,-]*", self.name):
+            allowed = "letters, digits and _ . + = , -, the first of them a letter, digit or _"
+            raise InputError(f"name must be {allowed}, not {shown(self.name)}: it names a folder.")
+        if len(self.name.encode()) > LONGEST_NAME:
+            length = len(self.name.encode())
+            raise InputError(f"name must be at most {LONGEST_NAME} bytes long, not {length}: it names a folder.")
 
         self._check_course()
 

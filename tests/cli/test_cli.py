@@ -15,18 +15,17 @@ from spikedistill.methods import methods
 from spikedistill.models import models
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import train as runs
-from spikedistill.teachers import FromModule, FromRecipe, FromRun
-from spikedistill.values.kinds import named_kinds
 
 QUICK = ("--epochs", "1", "--batch-size", "64", "--data.train-size", "128", "--device", "cpu")
 """Two steps."""
 
 
 def one_line(said):
-    """The message of a failed command: exactly one line on stderr, nothing on stdout."""
+    """The message of a failed command: one line on stderr after any notes, nothing on stdout."""
     code, out, err = said
     assert (code, out) == (2, "")
-    (line,) = err.splitlines()
+    *notes, line = err.splitlines()
+    assert all(note.startswith("Note: ") for note in notes)
     assert line.startswith("spikedistill: error: ")
     return line.removeprefix("spikedistill: error: ")
 
@@ -38,7 +37,7 @@ def test_it_starts_quickly_and_without_torch(words, command):
         "import sys, time; from spikedistill.cli.main import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'rich', 'tyro'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'rich'} & set(sys.modules)\n"
         "print('heavy:', sorted(heavy), 'seconds:', time.process_time())"
     )
     best = 10.0
@@ -81,73 +80,11 @@ def test_training_as_in_the_readme(cli, tmp_path):
     folder = tmp_path / out.splitlines()[-1]
     assert (folder / "metrics.json").is_file()
     assert folder.parent == tmp_path / "runs"
-    assert re.match(r"digits-scratch: step 0 of 2\nepoch 1  cross_entropy .* images/s  test .*%\n$", err)
+    assert re.match(r"digits-scratch\S*: step 0 of 2\nepoch 1  cross_entropy .* images/s  test .*%\n$", err)
     assert "\x1b" not in out + err
     assert "accuracy cumulative" in out
     again = cli("train", "digits-scratch", *QUICK)
     assert again == (0, out, f"{folder.relative_to(tmp_path)} has run already.\n")
-
-
-@pytest.fixture
-def resolved(monkeypatch, cli):
-    """A function that tells the recipe that a command would train."""
-    recipes = []
-
-    def remember(recipe, *_):
-        recipes.append(recipe)
-        raise KeyboardInterrupt
-
-    def ask(*words):
-        with monkeypatch.context() as patch:
-            patch.setattr(runs, "train_recipe", remember)
-            code, _, err = cli("train", *words)
-        assert code == 130, err
-        return recipes[-1]
-
-    return ask
-
-
-def test_overrides(resolved):
-    recipe = resolved("digits-tser", "--method.alpha", "0.3", "--epochs=5", "--seed", "7", "--data.root", "/data")
-    assert (recipe.method.alpha, recipe.epochs, recipe.seed, recipe.data.root) == (0.3, 5, 7, "/data")
-    assert recipe.name == "digits-tser"
-    untouched = recipe_files.load("digits-tser")
-    assert (recipe.model, recipe.teacher, recipe.neuron) == (untouched.model, untouched.teacher, untouched.neuron)
-
-
-def test_overrides_of_whole_parts(resolved):
-    recipe = resolved(
-        "digits-tser", "--method.temperature", "2", "--method", "kdsnn", "--neuron", "lif", "--neuron.tau", "3"
-    )
-    assert (recipe.method.name, recipe.method.temperature) == ("kdsnn", 2.0)
-    assert (type(recipe.neuron).__name__, recipe.neuron.tau) == ("LIF", 3.0)
-    recipe = resolved("digits-scratch", "--neuron.surrogate", "atan", "--model", "mlp", "--model.hidden", "30", "20")
-    assert type(recipe.neuron.surrogate).__name__ == "ATan"
-    assert recipe.model.hidden == (30, 20)
-    recipe = resolved(
-        "digits-scratch", "--optimizer=adamw", "--schedule", "step", "--schedule.milestones", "0.3", "0.6"
-    )
-    assert (type(recipe.optimizer).__name__, recipe.schedule.milestones) == ("AdamW", (0.3, 0.6))
-    recipe = resolved("digits-tser", "--teacher.recipe.neuron", "plif", "--teacher.recipe.epochs", "3")
-    assert (type(recipe.teacher.recipe.neuron).__name__, recipe.teacher.recipe.epochs) == ("PLIF", 3)
-
-
-def test_overrides_of_the_teacher(resolved, tmp_path):
-    base = ("digits-scratch", "--method", "kdsnn", "--teacher")
-    assert resolved(*base, "digits-teacher").teacher == FromRecipe(recipe_files.load("digits-teacher"))
-    assert resolved(*base, "my.pytorch_zoo:make").teacher == FromModule("my.pytorch_zoo:make")
-    (tmp_path / "a-run").mkdir()
-    assert resolved(*base, "a-run").teacher == FromRun("a-run")
-    assert resolved("digits-tser", "--method", "cross-entropy", "--teacher", "none").teacher is None
-
-
-def test_every_kind_can_be_chosen(resolved):
-    untouched = recipe_files.load("digits-tser")
-    for part in ("data", "model", "neuron", "method", "optimizer", "schedule"):
-        base = next(kind for kind in type(getattr(untouched, part)).__mro__[::-1][1:])
-        for name, kind in named_kinds(base).items():
-            if kind.__module__.startswith("spikedistill."):
-                assert type(getattr(resolved("digits-tser", f"--{part}", name), part)) is kind
 
 
 @pytest.mark.parametrize(
@@ -327,7 +264,7 @@ def test_list(cli):
     assert {row["name"] for row in parts["methods"]} == set(methods())
     assert {row["name"] for row in parts["models"]} == set(models())
     for row in parts["models"]:
-        assert row["parameters"] > 0 < row["macs"]
+        assert row["name"] == "module" or row["parameters"] > 0 < row["macs"]
     for rows in parts.values():
         assert all(row["name"] for row in rows)
     for title in parts:
@@ -381,6 +318,6 @@ def test_two_students_at_once_share_one_teacher(tmp_path):
     ]
     said = [process.communicate(timeout=100) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    assert sum("digits-teacher: step 0 of" in err for _, err in said) == 1
-    assert len(list((tmp_path / "runs").glob("digits-teacher-*"))) == 1
+    assert sum("digits-teacher+epochs=4: step 0 of" in err for _, err in said) == 1
+    assert len(list((tmp_path / "runs").glob("digits-teacher+epochs=4-*"))) == 1
     assert len(list((tmp_path / "runs").glob("*/metrics.json"))) == 3

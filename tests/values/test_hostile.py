@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from spikedistill.errors import InputError
-from spikedistill.recipe import FromRecipe, Recipe
+from spikedistill.recipe import Recipe
+from spikedistill.teachers import FromRecipe
 from spikedistill.values.plain import digest, from_json, parse_json, to_json
 
 
