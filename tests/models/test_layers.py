@@ -11,7 +11,7 @@ from spikedistill.kernels import FrozenWeights
 from spikedistill.models import models
 from spikedistill.models.layers import Add, AvgPool2d, ConvNorm, Flatten, GlobalMean, NormAct
 from spikedistill.models.taps import attach, watched
-from spikedistill.neurons import IF, LIF, PLIF, GradedReLU, Neuron, ReLU
+from spikedistill.neurons import IF, LIF, PLIF, GradedReLU, Neuron, ReLU, backward_pass
 
 NEURONS = [IF(), LIF(reset=None), PLIF(), GradedReLU(), ReLU()]
 
@@ -35,6 +35,17 @@ def step(layer: NormAct, x: Tensor, residual: Tensor | None, steps: int | None) 
 @pytest.mark.parametrize("tapped", ["norm", "current", "act"])
 @pytest.mark.parametrize("held", [False, True], ids=["currents over time", "one current that is held"])
 def test_a_step_that_is_tapped_inside_gives_the_same_numbers(neuron: Neuron, tapped: str, held: bool) -> None:
+    compare_with_taps(neuron, tapped, held)
+
+
+@pytest.mark.parametrize("tapped", ["norm", "current", "act"])
+@pytest.mark.parametrize("held", [False, True], ids=["currents over time", "one current that is held"])
+def test_so_does_one_that_goes_back_on_rates(tapped: str, held: bool) -> None:
+    with backward_pass("rate"):
+        compare_with_taps(LIF(), tapped, held)
+
+
+def compare_with_taps(neuron: Neuron, tapped: str, held: bool) -> None:
     torch.manual_seed(0)
     layer = NormAct(4, neuron)
     steps = 3 if neuron.spiking else None

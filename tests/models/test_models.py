@@ -13,6 +13,11 @@ SMALL = [ConvNet((4, 4), (8,)), MLP((12, 8)), MLP((6,), "neuron"), ResNet(18, wi
 SHAPE = (2, 8, 8)
 
 
+def test_no_model_of_the_folder_is_forgotten_here() -> None:
+    """`module` has no network of its own; tests/models/test_module.py has its tests."""
+    assert {type(model) for model in SMALL} == set(models().values()) - {TorchModule}
+
+
 @pytest.mark.parametrize(
     ("model", "shape", "parameters", "operations"),
     [

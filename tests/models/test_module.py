@@ -173,6 +173,11 @@ def test_the_neuron_of_the_recipe_is_not_in_the_hash(student: Recipe) -> None:
     assert checked == runs.check(own)
 
 
+def test_its_neurons_have_no_backward_pass_on_rates(student: Recipe) -> None:
+    with pytest.raises(InputError, match="neurons of its own, which go back through time"):
+        runs.check(replace(student, model=NETWORKS["snntorch, step"], backward="rate"))
+
+
 def test_a_recipe_whose_model_needs_a_neuron_must_name_one(student: Recipe) -> None:
     plain = to_json(student)
     del plain["neuron"]

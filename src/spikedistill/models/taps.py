@@ -48,11 +48,15 @@ class Tap:
         self.recording.outputs[self.path] = output
 
 
-def watched(module: nn.Module) -> bool:
-    """Whether a module has hooks that want to see what goes in and out now; taps do while they record."""
-    if module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
-        return True
-    return any(not isinstance(hook, Tap) or hook.recording.on for hook in module._forward_hooks.values())
+def watched(*modules: nn.Module) -> bool:
+    """Whether one of the modules has hooks that want to see what goes in and out now; taps do while they record."""
+    for module in modules:
+        if module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
+            return True
+        hooks = module._forward_hooks
+        if hooks and any(not isinstance(hook, Tap) or hook.recording.on for hook in hooks.values()):
+            return True
+    return False
 
 
 class Taps:

@@ -147,6 +147,10 @@ def check_rates(recipe: Recipe) -> None:
     Of methods that read activations nothing is known before there are any.
     """
     method, neuron = recipe.method, recipe.neuron
+    if "neuron" in recipe.unused:
+        raise InputError(
+            f"The model {recipe.model.name} has neurons of its own, which go back through time. Take --backward time."
+        )
     if neuron.spiking and not neuron.rates:
         raise InputError(
             f"{type(neuron).__name__} has no backward pass on rates. Take --backward time, or --neuron lif."
