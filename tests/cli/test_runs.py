@@ -110,7 +110,7 @@ def test_predictions_are_the_networks(trained, pictures, cli):
 
 def test_names_of_classes(trained, pictures, cli, monkeypatch):
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    monkeypatch.setattr(type(digits.scratch.data), "class_names", names, raising=False)
+    monkeypatch.setattr(type(digits.scratch.data), "class_names", names)
     (answer,) = json.loads(cli("predict", trained[0], pictures[0], "--json", "--device", "cpu")[1])
     assert answer["name"] == names[answer["class"]]
 

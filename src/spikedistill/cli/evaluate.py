@@ -62,7 +62,7 @@ def _rows(runs: "Sequence[Run]", results: Sequence[dict[str, Any]]) -> Iterable[
     first = {key: place for place, (key, _, _) in reversed(list(enumerate(keyed)))}
     keyed.sort(key=lambda one: first[one[0]])  # settings in the order in which they were named
     for _, same in groupby(keyed, lambda one: one[0]):
-        group = list(same)
+        group = sorted(same, key=lambda one: one[1].recipe.seed)
         for _, run, result in group:
             yield row(str(run.folder), run.recipe.seed, [f"{share:.2%}" for share in result["accuracy_cumulative"]])
         if len(group) > 1:

@@ -30,7 +30,7 @@ def predict_command(words: list[str]) -> int:
     import_files(given.files)
     run = open_run(folders[0])
     answers = predict(run, [Path(image) for image in given.images], given.steps, given.resize, given.device)
-    names: tuple[str, ...] = getattr(run.recipe.data, "class_names", ())
+    names = run.recipe.data.class_names
     rows = [
         {"image": str(answer.picture), "class": answer.label, "probability": answer.probabilities[answer.label]}
         | ({"name": names[answer.label]} if names else {})

@@ -49,7 +49,7 @@ def predict(
     """
     recipe = run.recipe if steps is None else replace(run.recipe, steps=steps)
     data = recipe.data
-    if len(data.shape) != 3:
+    if data.steps is not None:
         raise InputError(f"The run {run.folder} reads samples of {data.name}, which are no pictures.")
     place = pick_device(device)
     network = channels_last(run.network(), place)
