@@ -197,13 +197,15 @@ def test_the_moving_average_is_what_is_kept_and_evaluated(student, tmp_path, mon
     step = loop.train_step
 
     def spy(now, state, *rest):
+        if not seen:
+            seen.append({name: value.clone() for name, value in state.student.state_dict().items()})
         losses = step(now, state, *rest)
         seen.append({name: value.clone() for name, value in state.student.state_dict().items()})
         return losses
 
     monkeypatch.setattr(loop, "train_step", spy)
     run = runs.train_recipe(recipe, tmp_path, "cpu")
-    average = seen[0]  # the first update copies
+    average = seen[0]  # the initial weights
     for weights in seen[1:]:
         average = {name: decay * average[name] + (1 - decay) * weights[name] for name in average}
     kept = state_files.load(run.folder / "weights.safetensors")

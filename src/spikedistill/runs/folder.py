@@ -6,6 +6,7 @@ log.jsonl                one line per finished epoch
 checkpoint.safetensors   the whole state of an unfinished run
 teacher.safetensors      what a teacher that is code of the user's said of a few images when the run began
 weights.safetensors      the network of a finished run
+weights-best.safetensors the network after the epoch that was best on the validation split, where there is one
 metrics.json             its numbers; a run that has numbers and weights is finished
 
 Beside the runs' folders lies `.locks`, with a file per hash: one process or thread at a time works on a recipe, under

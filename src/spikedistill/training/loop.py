@@ -31,6 +31,7 @@ from spikedistill.training.state import TrainingState, moving_average
 from spikedistill.training.step import Step
 
 SECONDS_BETWEEN_SAVES = 120.0
+BEST_WEIGHTS = "weights-best.safetensors"
 STEPS_BETWEEN_CHECKS = 16
 """Loss terms are looked at this often, so that a GPU is not waited for in every step."""
 
@@ -64,6 +65,11 @@ class Task:
     def checkpoint(self) -> Path:
         """Where the state is saved."""
         return self.folder / "checkpoint.safetensors"
+
+    @property
+    def best_weights(self) -> Path:
+        """Where the weights are kept that were best on the validation split, if there is one."""
+        return self.folder / BEST_WEIGHTS
 
 
 def train_network(task: Task, report: Reporter) -> TrainingState:
@@ -129,6 +135,8 @@ def resume(task: Task, state: TrainingState) -> None:
         raise InputError(
             f"{task.checkpoint} does not fit its recipe ({error}). Delete the folder to train the run again."
         ) from error
+    if any("validation_accuracy" in record for record in state.records) and not task.best_weights.is_file():
+        raise InputError(f"{task.best_weights} is missing. Bring it back, or delete the folder to train the run again.")
 
 
 @torch.no_grad()
@@ -273,8 +281,19 @@ def finish_epoch(task: Task, state: TrainingState) -> None:
         "images_per_second": speed,
     }
     state.records.append(record)
+    keep_best(task, state)
     state.end_epoch()
     task.on_epoch(state)
+
+
+def keep_best(task: Task, state: TrainingState) -> None:
+    """Keep the weights where the last epoch is the best so far on the validation split; the first of equal ones stays.
+
+    The test split has no say. A run that is killed before its checkpoint is saved does the epoch again, and this too.
+    """
+    *before, last = [record.get("validation_accuracy", -1.0) for record in state.records]
+    if last > max(before, default=-1.0):
+        state_files.save(task.best_weights, dict(state.evaluated.state_dict()))
 
 
 def evaluate(task: Task, state: TrainingState) -> dict[str, float]:

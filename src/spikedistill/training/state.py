@@ -121,7 +121,9 @@ class TrainingState:
 
 
 def moving_average(student: Network, recipe: Recipe) -> AveragedModel | None:
-    """Return the average that the recipe asks for, starting at the student's weights."""
+    """Return the average that the recipe asks for, starting at the student's weights and norm statistics."""
     if not recipe.ema:
         return None
-    return AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    average.n_averaged.fill_(1)  # at 0 the first update would copy the weights after the first step
+    return average
