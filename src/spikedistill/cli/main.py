@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from spikedistill import __version__
 from spikedistill.cli import streams
+from spikedistill.cli.cache import cache_command
 from spikedistill.cli.evaluate import evaluate_command
 from spikedistill.cli.parser import Parser
 from spikedistill.cli.predict import predict_command
@@ -108,4 +109,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "predict": predict_command,
     "list": list_command,
     "cite": cite_command,
+    "cache": cache_command,
 }

@@ -68,6 +68,8 @@ class StoredAnswers(LoadedTeacher):
     """What the key is made of; see `ingredients`."""
     split: Split
     """Training images, as views show them."""
+    data: str
+    """Name of the data, for people."""
     classes: int
     """Of the data."""
     views: int
@@ -174,7 +176,8 @@ class StoredAnswers(LoadedTeacher):
         return logits
 
     def _write(self, view: int, logits: Float[Tensor, "N T K"]) -> None:
-        write_atomically(self.folder / "key.json", (json.dumps(self.ingredients, indent=2) + "\n").encode())
+        said = self.ingredients | {"about": {"data": self.data}}
+        write_atomically(self.folder / "key.json", (json.dumps(said, indent=2) + "\n").encode())
         tensors = {"logits": logits}
         header = {"key": self.key, "view": str(view), "sha256": tensors_digest(tensors)}
         write_atomically(self.path(view), to_bytes(tensors, header))
@@ -239,7 +242,16 @@ def open_store(recipe: Recipe, split: Split, teacher: LoadedTeacher, report: Rep
     shown = recipe.data.augmented(split, recipe.view_seed)
     views = 1 if shown is split else min(recipe.views or recipe.epochs, recipe.epochs)
     store = StoredAnswers(
-        teacher.identity, folder, what, shown, recipe.data.classes, views, teacher, recipe.precision, report
+        identity=teacher.identity,
+        folder=folder,
+        ingredients=what,
+        split=shown,
+        data=recipe.data.name,
+        classes=recipe.data.classes,
+        views=views,
+        teacher=teacher,
+        precision=recipe.precision,
+        report=report,
     )
     store.verify()
     return store
