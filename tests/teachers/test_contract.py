@@ -159,7 +159,7 @@ def test_taps_have_the_time_axis(recipe, load):
 def test_a_chain_of_those_that_wrap_is_trained_once_and_stored(taught, teacher, tmp_path):
     """The loop and the runs know nothing of them."""
     inner = wrapping.Thinned(FromRecipe(teacher), ratio=0.3)
-    recipe = taught(KDSNNResponse(), teacher=wrapping.Jury((inner, FromRecipe(teacher))), cache=str(tmp_path / "c"))
+    recipe = taught(KDSNNResponse(), teacher=wrapping.Panel((inner, FromRecipe(teacher))), cache=str(tmp_path / "c"))
     run = runs.train_recipe(recipe, tmp_path / "runs", "cpu")
     assert run.finished
     assert len(list((tmp_path / "runs").glob("teacher-*"))) == 1

@@ -36,20 +36,20 @@ class Thinned(Teacher):
 
 
 @dataclass(frozen=True)
-class Jury(Teacher):
+class Panel(Teacher):
     """The mean of what several teachers say."""
 
     members: tuple[Teacher, ...]
 
-    def load(self, context: Context) -> "LoadedJury":
+    def load(self, context: Context) -> "LoadedPanel":
         if context.taps:
-            raise InputError("A jury has no activations.")
+            raise InputError("A panel has no activations.")
         members = tuple(member.load(context) for member in self.members)
-        return LoadedJury({"kind": "Jury", "members": [member.identity for member in members]}, members)
+        return LoadedPanel({"kind": "Panel", "members": [member.identity for member in members]}, members)
 
 
 @dataclass(eq=False)
-class LoadedJury(LoadedTeacher):
+class LoadedPanel(LoadedTeacher):
     """Loaded members."""
 
     members: tuple[LoadedTeacher, ...]
