@@ -138,3 +138,15 @@ def test_without_a_network_the_message_says_which_files_go_where(tmp_path):
     with pytest.raises(InputError, match="data_batch_5, test_batch into") as caught:
         Unreachable(root=str(tmp_path)).load()
     assert str(tmp_path / "cifar-10-batches-py") in str(caught.value)
+
+
+def test_a_file_that_is_too_large_or_no_file_is_not_read(root):
+    """Not a byte: one has 2^40 bytes of nothing, the other is a pipe that nobody writes to."""
+    path = root / CIFAR10.folder / "test_batch"
+    os.truncate(path, 2**40)
+    with pytest.raises(InputError, match="Unreadable: OSError: 1099511627776 bytes"):
+        Small(root=str(root)).load()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="no regular file"):
+        Small(root=str(root)).load()

@@ -93,3 +93,17 @@ def test_loads_at_the_same_time_do_not_meet(published, tmp_path, made):
         thread.join()
     assert results == [30] * 4
     assert [path.name for path in (tmp_path / "root" / "MNIST").iterdir()] == ["raw"]
+
+
+@pytest.mark.parametrize(
+    "root",
+    ["/tmp/" + "a" * 300, "/tmp/" + "a/" * 2500, "/tmp/a\0b", "~nobody-of-this", "\ud800", "/tmp/\udcff/x"],
+)
+def test_odd_paths_end_in_one_line(root, small):
+    class Unreachable(small):
+        address = "http://127.0.0.1:9/"
+
+    with pytest.raises(InputError) as caught:
+        Unreachable(root=root).load()
+    assert len(str(caught.value)) < 1500
+    assert "--data.root" in str(caught.value)

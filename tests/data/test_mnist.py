@@ -1,4 +1,5 @@
 import gzip
+import os
 import re
 
 import numpy as np
@@ -109,3 +110,12 @@ def test_a_file_that_unpacks_to_far_more_is_not_unpacked(tmp_path):
             file.write(bytes(1 << 20))
     with pytest.raises(InputError, match="more values after the header; expected 10"):
         read_idx(path, (10,))
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_pipe_is_not_waited_for(small, small_root, suffix):
+    path = small_root / "MNIST" / "raw" / f"train-images-idx3-ubyte{suffix}"
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="no regular file"):
+        small(root=str(small_root)).load()

@@ -1,7 +1,10 @@
+import contextlib
 import io
 import os
 import pickle
 import struct
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -109,3 +112,63 @@ def test_an_array_that_claims_more_than_it_holds_is_refused():
     data = pickle.dumps(np.zeros((3, 4), np.uint8), 2).replace(b"K\x03K\x04\x86", b"K\x7fK\x7f\x86")
     with pytest.raises(ValueError, match="127"):
         unpickle.loads(data)
+
+
+def shared(begin, join, depth):
+    """Each holds the one before twice: few bytes, 2^depth to whoever walks through all."""
+    return b"\x80\x02" + begin + b"q\x00" + b"".join(join % (k, k, k + 1) for k in range(depth))
+
+
+LISTS, TUPLES = (b"]", b"](h%ch%ceq%c"), (b")", b"h%ch%c\x86q%c")
+DTYPE = b"cnumpy\ndtype\n"
+LATIN = b"c_codecs\nencode\nq\x01X\x00\x00\x10\x00" + b"a" * 2**20 + b"U\x06latin1\x86q\x02"
+HOSTILE = {
+    "lists in lists, shared": shared(*LISTS, 45) + b".",
+    "a list that holds itself": b"]q\x00h\x00a.",
+    "a key to be hashed": b"}" + shared(*TUPLES, 45)[2:] + b"Ns.",
+    "a word to be printed": DTYPE + shared(*LISTS, 45)[2:] + b"\x85R.",
+    "the shape of an array": b"cnumpy.core.numeric\n_frombuffer\n(C\x01a%bU\x02u1\x85R(%btU\x01CtR."
+    % (DTYPE, b"J\xff\xff\xff\x7f" * 99),
+    "many lists": b"]" * 3_000_000 + b".",
+    "a far number in the memo": b"Nr\x00\x00\x00\x70\x80\x02.",
+    "bytes that are not there": b"\x96\x00\x00\x00\x00\x10\x00\x00\x00.",
+    "copies of a large text": LATIN + b"](" + b"h\x01h\x02R" * 2000 + b"e.",
+    "many marks": b"(" * 3_000_000 + b".",
+    "the attributes of a function": b"c_codecs\nencode\n}(U\x01aK\x01ub.",
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_few_bytes_cannot_take_much_time_or_memory(data):
+    tracemalloc.start()
+    start = time.monotonic()
+    try:
+        with contextlib.suppress(ValueError):
+            unpickle.loads(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert time.monotonic() - start < 20
+    assert peak < 4 * len(data) + 100e6
+
+
+@pytest.mark.parametrize("name", ["a key to be hashed", "a word to be printed", "the shape of an array", "many marks"])
+def test_what_no_array_needs_is_refused(name):
+    with pytest.raises(RefusedError):
+        unpickle.loads(HOSTILE[name])
+
+
+def test_parts_that_are_shared_stay_shared():
+    inner = [1]
+    back = unpickle.loads(pickle.dumps([inner, inner], 2))
+    assert back[0] is back[1]
+
+
+def test_lists_in_lists_are_refused_from_some_depth_on():
+    with pytest.raises(RefusedError, match="more than 50 deep"):
+        unpickle.loads(b"]" * 100 + b"a" * 99 + b".")
+
+
+def test_functions_stay_as_they_are():
+    with pytest.raises(RefusedError, match="state of something else"):
+        unpickle.loads(HOSTILE["the attributes of a function"])

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from spikedistill.data import unpickle
 from spikedistill.data.colour import luma
 from spikedistill.data.dataset import Dataset
-from spikedistill.data.files import data_root, download, ensure, what_to_replace
+from spikedistill.data.files import data_root, download, ensure, open_file, what_to_replace
 from spikedistill.data.published import check_published
 from spikedistill.data.split import TensorSplit
-from spikedistill.errors import InputError, nearest
+from spikedistill.errors import LONGEST_SHOWN, InputError, nearest
 
 Channels = Literal["rgb", "grey"]
+
+MOST_BYTES = 50_000_000
+"""Of a file; the published ones have 31 million."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,14 @@ def read_batch(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """
     wrong = what_to_replace(path, path.parent)
     try:
-        content = unpickle.loads(path.read_bytes())
+        with open_file(path, MOST_BYTES) as file:
+            content = unpickle.loads(file.read())
     except unpickle.RefusedError as error:
         raise InputError(
             f"The pickle wants {error}; only arrays, lists, dicts, strings and numbers are admitted. {wrong}"
         ) from error
     except Exception as error:  # A damaged pickle fails in any way at all.
-        raise InputError(f"Unreadable: {type(error).__name__}: {error}. {wrong}") from error
+        raise InputError(f"Unreadable: {type(error).__name__}: {str(error)[:LONGEST_SHOWN]}. {wrong}") from error
     if not isinstance(content, dict):
         raise InputError(f"The pickle holds a {type(content).__name__}; expected a dict. {wrong}")
     entries = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}

@@ -5,21 +5,54 @@ import http.client
 import os
 import secrets
 import shutil
+import stat
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, shown
 
 VARIABLE = "SPIKEDISTILL_DATA"
 DEFAULT = "~/.cache/spikedistill/data"
 BLOCK = 1 << 20
+LONGEST_PATH = 4000
 
 
 def data_root(root: str) -> Path:
-    """The folder that `root` names; where it is empty, SPIKEDISTILL_DATA, or else ~/.cache/spikedistill/data."""
-    return Path(root or os.environ.get(VARIABLE, "") or DEFAULT).expanduser()
+    """The folder that `root` names; where it is empty, SPIKEDISTILL_DATA, or else ~/.cache/spikedistill/data.
+
+    Raises:
+        InputError: it is no path, or begins with the home of somebody who has none.
+    """
+    given = root or os.environ.get(VARIABLE, "") or DEFAULT
+    try:
+        if len(os.fsencode(given)) > LONGEST_PATH or "\0" in given:
+            raise ValueError(f"a path has at most {LONGEST_PATH} bytes, and none of them is 0")
+        return Path(given).expanduser()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{shown(given)} cannot be the folder of data: {error}. Name one: --data.root or {VARIABLE}."
+        ) from error
+
+
+def open_file(path: Path, most: int | None = None) -> BinaryIO:
+    """Open a file of data; only a regular one: a pipe would be waited for.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+
+    Raises:
+        OSError: it cannot be opened, is not regular, or is larger.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    about = os.fstat(file.fileno())
+    if stat.S_ISREG(about.st_mode) and (most is None or about.st_size <= most):
+        return file
+    file.close()
+    raise OSError(f"{about.st_size} bytes" if stat.S_ISREG(about.st_mode) else "this is no regular file")
 
 
 def ensure(
@@ -41,9 +74,12 @@ def ensure(
         InputError: some files are there and some are not (they may be of another order: never mix them), or the
             download failed; the message says which files go where.
     """
-    if not absent():
-        return
     by_hand = f"{', '.join(wanted)} into {folder}, below the folder {root} that --data.root or {VARIABLE} names."
+    try:
+        if not absent():
+            return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown(str(folder))} cannot be looked at: {reason(error)}. Put {by_hand}") from error
     if folder.is_dir() and any(folder.iterdir()):
         missing = absent()  # Asked again: another process may just have moved its download in.
         if missing:
@@ -54,7 +90,9 @@ def ensure(
     try:
         _move_in(folder, fetch)
     except (OSError, http.client.HTTPException) as error:
-        raise InputError(f"{folder} is not there and could not be downloaded: {error}. Put {by_hand}") from error
+        raise InputError(
+            f"{folder} is not there and could not be downloaded: {reason(error)}. Put {by_hand}"
+        ) from error
 
 
 def download(url: str, target: Path, md5: str) -> None:
@@ -83,6 +121,11 @@ def download(url: str, target: Path, md5: str) -> None:
         raise InputError(
             f"{url} came with MD5 {digest.hexdigest()}; {md5} is published. Try again, or get {target.name} elsewhere."
         )
+
+
+def reason(error: Exception) -> str:
+    """What the system says, without the path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def what_to_replace(path: Path, folder: Path) -> str:

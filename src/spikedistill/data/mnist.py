@@ -1,18 +1,19 @@
 """MNIST (LeCun et al., 1998) and Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 28 x 28 grey images, ten classes."""
 
+import contextlib
 import gzip
-import io
 import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import torch
 from torch import Tensor
 
 from spikedistill.data.dataset import Dataset
-from spikedistill.data.files import data_root, download, ensure, what_to_replace
+from spikedistill.data.files import data_root, download, ensure, open_file, what_to_replace
 from spikedistill.data.published import check_published
 from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError
@@ -156,5 +157,7 @@ def _find(folder: Path, name: str) -> Path:
     return plain if plain.exists() else folder / f"{name}.gz"
 
 
-def _open(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    with open_file(path) as file:
+        yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
