@@ -105,3 +105,8 @@ def test_kinds_of_ones_own_are_computed_as_they_say(norm, act):
     assert torch.equal(ours, definition)
     assert torch.equal(our_grad, grad)
     assert torch.equal(kernels.activate(x, act), act(x))
+
+
+def test_other_dtypes_are_the_definitions():
+    x, norm = torch.randn(3, 2, 4, dtype=torch.float64), Norm(4).double()
+    assert torch.equal(kernels.norm_act(x, norm, IF().build()), neurons.norm_act(x, norm, IF().build()))

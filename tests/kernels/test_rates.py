@@ -32,7 +32,9 @@ NEURONS = [
     replace(RATE, detach_reset=True, surrogate=ATan()),
     replace(RATE, reset=None, surrogate=PiecewiseQuadratic()),
     replace(RATE, reset=-0.3, surrogate=SoftSign()),
+    replace(RATE, reset=-0.3, v_init=0.7),
     LIF(tau=2.0, surrogate=SuperSpike()),
+    LIF(tau=2.0, v_init=-0.6),
     LIF(tau=3.0, decay_input=False, surrogate=Erf()),
     LIF(tau=3.0, reset=None, detach_reset=True, surrogate=Triangle()),
 ]

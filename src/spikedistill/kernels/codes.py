@@ -50,7 +50,7 @@ def known(act: Activation) -> bool:
     neuron = act.neuron
     if type(act) is not Activation or not _encoded_whole(neuron):
         return False
-    return not isinstance(neuron, IF) or (neuron.v_init is None and _encoded_whole(neuron.surrogate))
+    return not isinstance(neuron, IF) or _encoded_whole(neuron.surrogate)
 
 
 def known_norm(norm: Norm) -> bool:
@@ -74,7 +74,7 @@ def _reads_all(value: Any) -> bool:
 def encode(neuron: Neuron) -> Numbers:
     """Codes [charge, surrogate, hard reset, detached reset] and constants; worked out once for each neuron.
 
-    The constants are [threshold, rest, factor, penalty, surrogate's first parameter, its second].
+    The constants are [threshold, rest, factor, penalty, surrogate's first parameter, its second, start].
     """
     if torch.compiler.is_compiling():
         return _encode(neuron)
@@ -86,13 +86,13 @@ def encode(neuron: Neuron) -> Numbers:
 def _encode(neuron: Neuron) -> Numbers:
     if isinstance(neuron, GradedReLU):
         penalty = neuron.penalty / neuron.threshold
-        return [GRADED, NO_SURROGATE, 0, 0], [neuron.threshold, 0.0, neuron.decay, penalty, 0.0, 0.0]
+        return [GRADED, NO_SURROGATE, 0, 0], [neuron.threshold, 0.0, neuron.decay, penalty, 0.0, 0.0, 0.0]
     if not isinstance(neuron, IF):
-        return [RELU, NO_SURROGATE, 0, 0], [0.0] * 6
+        return [RELU, NO_SURROGATE, 0, 0], [0.0] * 7
     charge, factor = _charge(neuron)
     shape = [*(float(value) for value in astuple(neuron.surrogate)), 0.0][:2]
     codes = [charge, SURROGATES[type(neuron.surrogate)], int(neuron.reset is not None), int(neuron.detach_reset)]
-    return codes, [neuron.threshold, neuron.rest(), factor, 0.0, *shape]
+    return codes, [neuron.threshold, neuron.rest(), factor, 0.0, *shape, neuron.start()]
 
 
 def _charge(neuron: IF) -> tuple[int, float]:

@@ -83,8 +83,11 @@ def conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N C
         y = made_ready.conv2d(x, conv)
         if y is not None:
             return y
-    output: Tensor = conv._conv_forward(*_in_one_dtype(x, conv.weight, conv.bias))
-    return output
+    x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
+    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+        output: Tensor = conv._conv_forward(x, weight, bias)
+        return output
+    return nn.functional.conv2d(x, weight, bias, *_geometry(x, conv))
 
 
 def conv2d_normed(
@@ -108,7 +111,7 @@ def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tens
     if not _keeps_bits(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         return conv2d(x, conv)
     x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
-    return ops.spiking_conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return ops.spiking_conv2d(x, weight, bias, *_geometry(x, conv))
 
 
 def linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out"]:
@@ -129,8 +132,7 @@ def rate_conv2d(x: Float[Tensor, "T B Cin H W"], conv: nn.Conv2d) -> Float[Tenso
         y = conv2d(x.flatten(0, 1), conv)
         return average_gradient(y.view(*x.shape[:2], *y.shape[1:]))
     x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
-    geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
-    output: Tensor = RateConv2d.apply(x, weight, bias, *geometry)  # type: ignore[no-untyped-call]
+    output: Tensor = RateConv2d.apply(x, weight, bias, *_geometry(x, conv))  # type: ignore[no-untyped-call]
     return output
 
 
@@ -150,6 +152,20 @@ def max_pool2d(x: Float[Tensor, "N C H W"], size: int = 2) -> Float[Tensor, "N C
     if on_cpu and x.dim() == 4 and x.dtype in ops.DTYPES and size <= min(15, x.shape[2], x.shape[3]) and x.numel() > 0:
         return ops.max_pool2d(x, size)
     return nn.functional.max_pool2d(x, size)
+
+
+def _geometry(x: Tensor, conv: nn.Conv2d) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]:
+    """Stride, padding, dilation and groups.
+
+    Where there is one output along the width, the stride is no longer than it must be for that: of images narrower than
+    the stride, oneDNN's weight gradient in bfloat16 is taken from memory that nobody wrote (torch 2.13).
+    """
+    assert not isinstance(conv.padding, str)
+    stride, padding, dilation = conv.stride, conv.padding, conv.dilation
+    left = x.shape[-1] + 2 * padding[1] - dilation[1] * (conv.kernel_size[1] - 1) - 1
+    if 0 <= left < stride[1]:
+        stride = (stride[0], left + 1)
+    return stride, padding, dilation, conv.groups
 
 
 def _on_rates(x: Tensor, weight: Tensor) -> bool:

@@ -38,5 +38,4 @@ class GradedReLU(StepNeuron):
         """Eq. (2)-(5); v is the inner excitation."""
         v = x + self.decay * v
         y = torch.relu(v - self.threshold)
-        gate = (y > 0).to(v.dtype)
-        return y, v - gate * (self.penalty / self.threshold) * v
+        return y, torch.where(y > 0, v - self.penalty / self.threshold * v, v)

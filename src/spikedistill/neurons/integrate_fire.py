@@ -3,6 +3,8 @@
 Each step charges the membrane, h = charge(v, x); fires where h reaches the threshold, s = [h >= threshold]; and
 resets: hard, v = s * reset + (1 - s) * h, or soft (reset None), v = h - s * threshold. The equations, the order of
 operations and the defaults are SpikingJelly's (Fang et al., Science Advances 2023), so that spikes agree bit for bit.
+So does what becomes of a charge that overflows: (1 - s) * inf is not a number, and after that hard reset the neuron is
+silent. The kernels do the same; which gradients are then not numbers is left open.
 """
 
 import math

@@ -44,8 +44,11 @@ NEURONS = [
     LIF(tau=3.0, reset=-0.2, surrogate=Erf()),
     LIF(tau=3.0, decay_input=False, reset=None, surrogate=Triangle(width=1.5)),
     LIF(decay_input=False, reset=0.1),
+    LIF(reset=0.1, v_init=0.7),
+    IF(reset=None, v_init=-0.4),
     PLIF(reset=None),
     PLIF(decay_input=False, reset=-0.3, surrogate=ATan()),
+    PLIF(reset=-0.3, v_init=0.5),
 ]
 SHAPES = [(7, 5), (40, 70), (3, 130), IMAGES, (2, 1, 7, 3), (3, 64, 5, 5), (2, 3, 1, 1)]
 
@@ -222,15 +225,25 @@ def test_the_dispatcher_calls_them(device, monkeypatch):
 def test_neurons_without_a_norm(device, neuron, x_steps):
     case = layer(device, neuron, x_steps=x_steps)
 
-    def locked(function):
+    def without_norm(function):
         def call(x, norm, act, residual, steps):
             return function(x, act, steps) + 0.0 * (norm.weight.sum() + norm.bias.sum())
 
         return call
 
-    ours, expected = results(alone(kernels.activate), case), results(alone(lambda x, a, T: a(x, T)), in_double(case))
+    ours, expected = (
+        results(without_norm(kernels.activate), case),
+        results(without_norm(lambda x, a, T: a(x, T)), in_double(case)),
+    )
     for name, value in expected.items():
         assert_close(ours[name], value, 1e-5, name)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of NumPy, in the interpreter
+@pytest.mark.parametrize("neuron", [IF(), IF(reset=-0.3, v_init=0.2), LIF(reset=0.1), LIF(reset=None)], ids=repr)
+def test_an_infinite_charge_is_what_it_is_in_the_definition(device, neuron):
+    x = torch.tensor([torch.inf, 2.0, 2.0, -torch.inf, 2.0]).view(5, 1, 1).repeat(1, 2, 3).to(device)
+    assert torch.equal(kernels.activate(x, neuron.build()), neuron.build()(x))
 
 
 def test_keeps_the_input_and_the_statistics_only(device):

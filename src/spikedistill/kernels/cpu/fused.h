@@ -70,7 +70,7 @@ SPIKEDISTILL_INLINE void run_neurons(const Currents<S>& in, int64_t i, int64_t c
     for_members([&](int k) SPIKEDISTILL_LAMBDA {
       const int at = (first + k) * kWidth;
       current[k] = in.from(i + at, channel + at);
-      v[k] = splat(neuron.rest);
+      v[k] = splat(neuron.start);
     });
     for (int64_t t = 0; t < steps; ++t) {
       for_members([&](int k) SPIKEDISTILL_LAMBDA {
@@ -227,7 +227,7 @@ class Backward {
   // gradient is 0 beyond the end of a chunk that is not full.
   void add_decay_gradient(int64_t t, int k, const Lanes* charges, Vec charge_grad, Vec& decay_grad) {
     const Neuron p = in_.neuron;
-    const Vec before = t == 0 ? splat(p.rest) : after_reset(charges[t - 1][k], p, p.hard);
+    const Vec before = t == 0 ? splat(p.start) : after_reset(charges[t - 1][k], p, p.hard);
     const bool input_decays = p.charge == Charge::kInputProduct;
     decay_grad += charge_grad * (input_decays ? (charges[t][k] - before) / p.factor : p.rest - before);
   }

@@ -26,6 +26,7 @@ struct Neuron {
   float through;     // 1 where the reset passes gradient, 0 where it is detached
   float threshold;
   float rest;        // also the potential after a hard reset
+  float start;       // the potential before the first step
   float factor;      // q, tau or GradedReLU's decay, as `charge` reads it
   float penalty;     // GradedReLU's penalty / threshold
   float a, b;        // the surrogate's parameters
@@ -33,8 +34,10 @@ struct Neuron {
   float memory;      // dh / dv
 };
 
+// After a hard reset rest + 0 * h, which is rest, but not a number where h is infinite: as the definition has it.
 SPIKEDISTILL_INLINE Vec after_reset(Vec h, const Neuron& p, bool hard) {
-  return select(at_least(h, splat(p.threshold)), hard ? splat(p.rest) : h - p.threshold, h);
+  const Vec reset = hard ? multiply_add(h, splat(0.0f), splat(p.rest)) : h - p.threshold;
+  return select(at_least(h, splat(p.threshold)), reset, h);
 }
 
 // What a kind of neuron does in a step: `advance` gives the charge h and the next potential v from the potential v and

@@ -20,7 +20,7 @@ inline const float* floats(const Tensor& x, const char* name, int64_t numel) {
 
 // See codes.py for the order.
 inline Neuron neuron_of(at::IntArrayRef codes, at::ArrayRef<double> constants, const OptionalTensor& w) {
-  TORCH_CHECK(codes.size() == 4 && constants.size() == 6, "norm_act: 4 codes and 6 constants");
+  TORCH_CHECK(codes.size() == 4 && constants.size() == 7, "norm_act: 4 codes and 7 constants");
   const auto constant = [&](int i) { return static_cast<float>(constants[i]); };
   Neuron p = {};
   p.charge = static_cast<Charge>(codes[0]);
@@ -33,6 +33,7 @@ inline Neuron neuron_of(at::IntArrayRef codes, at::ArrayRef<double> constants, c
   p.penalty = constant(3);
   p.a = constant(4);
   p.b = constant(5);
+  p.start = constant(6);
   const bool quotient = p.charge == Charge::kInputQuotient || p.charge == Charge::kLeakQuotient;
   const float q = quotient ? 1.0f / p.factor : p.factor;
   const bool input_decays = p.charge == Charge::kInputProduct || p.charge == Charge::kInputQuotient;

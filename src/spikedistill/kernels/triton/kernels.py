@@ -23,13 +23,13 @@ from spikedistill.kernels.triton.tile import affine, charge_factor, held_current
 
 @jit
 def forward(x_ptr, residual_ptr, statistics_ptr, weight_ptr, bias_ptr, factor_ptr, y_ptr, rows, P: tl.constexpr):
-    """y_t of neuron(scale * x_t + shift + residual_t), from rest."""
+    """y_t of neuron(scale * x_t + shift + residual_t)."""
     start, at, inside, c, valid = locate(tl.program_id(0), tl.program_id(1), rows, P)
     scale, shift = affine(statistics_ptr, weight_ptr, bias_ptr, c, valid, P)
     f = charge_factor(factor_ptr, P)
     step = tl.cast(rows, tl.int64) * P.channels
     held = held_current(x_ptr + start, residual_ptr + start, at, inside, scale, shift, P)
-    v = zeros(P) + P.rest
+    v = zeros(P) + P.start
     SEGMENT: tl.constexpr = P.segment
     for first in range(0, P.steps, P.segment):
         for k in tl.static_range(SEGMENT):
@@ -57,7 +57,7 @@ def recompute(v, first, held, x_ptr, residual_ptr, start, at, inside, scale, shi
 @jit
 def store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P: tl.constexpr):
     """Write the potential at the start of each segment but the first to v_ptr [segments - 1, rows, C]."""
-    v = zeros(P) + P.rest
+    v = zeros(P) + P.start
     for first in range(0, P.steps - P.segment, P.segment):
         _, v = recompute(v, first, held, x_ptr, residual_ptr, start, at, inside, scale, shift, f, step, P)
         tl.store(v_ptr + start + (first // P.segment) * step + at, v, mask=inside)
@@ -66,11 +66,11 @@ def store_potentials(v_ptr, held, x_ptr, residual_ptr, start, at, inside, scale,
 
 @jit
 def segment_start(v_ptr, first, start, at, inside, step, P: tl.constexpr):
-    """The potential before the segment that begins at step `first`: at rest, or as `store_potentials` left it."""
-    v = zeros(P) + P.rest
+    """The potential before the segment that begins at step `first`: the first one, or as `store_potentials` left it."""
+    v = zeros(P) + P.start
     if P.steps > P.segment:
         stored = v_ptr + start + (first // P.segment - 1) * step
-        v = tl.load(stored + at, mask=inside & (first > 0), other=P.rest)
+        v = tl.load(stored + at, mask=inside & (first > 0), other=P.start)
     return v
 
 

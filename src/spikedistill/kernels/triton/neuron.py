@@ -53,7 +53,7 @@ def after_reset(h, P: tl.constexpr):
     elif P.charge == GRADED:
         v = tl.where(h > P.threshold, h - P.penalty * h, h)
     elif P.hard:
-        v = tl.where(h >= P.threshold, P.rest, h)
+        v = tl.where(h >= P.threshold, P.rest + 0.0 * h, h)  # not a number where h is infinite
     else:
         v = tl.where(h >= P.threshold, h - P.threshold, h)
     return v
@@ -79,7 +79,8 @@ def slope(x, P: tl.constexpr):
         scaled = 1.5707963267948966 * P.a * x
         g = 0.5 * P.a / (1.0 + scaled * scaled)
     elif P.surrogate == PIECEWISE_QUADRATIC:
-        g = tl.maximum(P.a - P.a * P.a * tl.abs(x), 0.0)
+        height = P.a - P.a * P.a * tl.abs(x)
+        g = tl.where(height < 0.0, 0.0, height)
     elif P.surrogate == SOFT_SIGN:
         distance = 1.0 / P.a + tl.abs(x)
         g = 1.0 / (2.0 * P.a * distance * distance)
@@ -88,7 +89,8 @@ def slope(x, P: tl.constexpr):
     elif P.surrogate == ERF:
         g = tl.exp(-(P.a * x) * (P.a * x)) * (P.a * 0.5641895835477563)
     else:  # triangle of height a and width b
-        g = P.a * tl.maximum(1.0 - tl.abs(x) / P.b, 0.0)
+        height = 1.0 - tl.abs(x) / P.b
+        g = P.a * tl.where(height < 0.0, 0.0, height)
     return g
 
 

@@ -33,6 +33,7 @@ class Plan:
     detach: bool
     threshold: float
     rest: float
+    start: float
     factor: float | None
     """None where it is learned."""
     penalty: float
@@ -54,7 +55,7 @@ def make_plan(
 ) -> Plan:
     """Plan for x [1 or steps, B, C, ...] and a neuron in `codes.encode`'s numbers; `learned`: its factor is."""
     charge, surrogate, hard, detach = codes
-    threshold, rest, factor, penalty, a, b = constants
+    threshold, rest, factor, penalty, a, b, start = constants
     segments = -(-steps // LONGEST_SEGMENT)
     segment = -(-steps // segments)
     block_rows, block_channels = tile(x.shape[2], segment, x.element_size())
@@ -70,6 +71,7 @@ def make_plan(
         detach=bool(detach),
         threshold=threshold,
         rest=rest,
+        start=start,
         factor=None if learned else factor,
         penalty=penalty,
         a=a,
