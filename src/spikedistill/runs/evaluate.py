@@ -3,13 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from spikedistill.errors import InputError, nearest
+from spikedistill.errors import InputError, nearest, shown
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import channels_last, pick_device
 from spikedistill.runs.train import Run
 
 SPLITS = ("test", "validation", "train")
+MOST_STEPS = 10**5
+"""As in a recipe; more is absurd."""
 
 
 def evaluate_run(
@@ -25,10 +27,9 @@ def evaluate_run(
         device: `auto`, `cpu`, `cuda`, ...
 
     Raises:
-        InputError: `steps` is below 1, the run is not finished, its files are damaged, or it has no such split.
+        InputError: `steps` is no T, the run is not finished, its files are damaged, or it has no such split.
     """
-    if steps is not None and steps < 1:
-        raise InputError(f"steps must be 1 or more, not {steps}.")
+    check_steps(steps)
     if split not in SPLITS:
         raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
     keep_freed_memory()
@@ -52,3 +53,10 @@ def evaluate_run(
         "split": split,
         "images": len(part),
     }
+
+
+def check_steps(steps: int | None) -> None:
+    """Raise InputError where a number of time steps is none, or absurd."""
+    if steps is not None and not 1 <= steps <= MOST_STEPS:
+        bound = "1 or more" if steps < 1 else f"at most {MOST_STEPS}"
+        raise InputError(f"steps must be {bound}, not {shown(steps)}.")

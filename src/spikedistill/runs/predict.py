@@ -1,7 +1,7 @@
 """What a finished run's network says of pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from spikedistill.data.picture import read_picture
 from spikedistill.errors import InputError
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.device import autocast, channels_last, pick_device
+from spikedistill.runs.evaluate import check_steps
 from spikedistill.runs.folder import Run
 
 AT_A_TIME = 100
@@ -47,8 +48,8 @@ def predict(
     Raises:
         InputError: the run is not finished or reads no pictures, a picture cannot be read, or `steps` is no T.
     """
-    recipe = run.recipe if steps is None else replace(run.recipe, steps=steps)
-    data = recipe.data
+    check_steps(steps)
+    recipe, data = run.recipe, run.recipe.data
     if data.steps is not None:
         raise InputError(f"The run {run.folder} reads samples of {data.name}, which are no pictures.")
     place = pick_device(device)
@@ -61,7 +62,7 @@ def predict(
             some = pictures[start : start + AT_A_TIME]
             images = torch.stack([read_picture(picture, data.shape, resize) for picture in some]).to(place)
             with autocast(place, recipe.precision):
-                logits = network(normalise(images, data.mean, data.std), recipe.steps).float()
+                logits = network(normalise(images, data.mean, data.std), steps or recipe.steps).float()
             probabilities = logits.mean(0).softmax(-1).tolist()
             answers += [Prediction(one, tuple(shares)) for one, shares in zip(some, probabilities, strict=True)]
     return answers
