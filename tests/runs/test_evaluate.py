@@ -51,3 +51,12 @@ def test_the_data_may_lie_elsewhere(run, monkeypatch):
     evaluate_run(run, root="/elsewhere", device="cpu")
     evaluate_run(run, device="cpu")
     assert roots == ["/elsewhere", ""]
+
+
+def test_an_edited_recipe_is_not_evaluated(student, tmp_path):
+    """The weights would be run in another network than they were trained in."""
+    run = runs.train_recipe(student, tmp_path, "cpu")
+    path = run.folder / "recipe.json"
+    path.write_text(path.read_text().replace('"threshold": 1.0', '"threshold": 0.5'))
+    with pytest.raises(InputError, match=r"recipe\.json is not what it was trained by"):
+        runs.open_run(run.folder)

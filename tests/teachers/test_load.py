@@ -1,6 +1,7 @@
 """Teachers: where they come from, what they see, and that nothing happens to them."""
 
 import copy
+import json
 import re
 import sys
 from dataclasses import replace
@@ -303,8 +304,15 @@ def test_an_edited_recipe_in_the_folder_of_a_teacher_is_another_teacher(student,
     first = runs.train_recipe(recipe, tmp_path, "cpu")
     path = folder / "recipe.json"
     path.write_text(path.read_text().replace('"threshold": 1.0', '"threshold": 0.5'))
+    for asked in (recipe, first.recipe):
+        with pytest.raises(InputError, match=rf"The recipe in .*{folder.name} has been changed since that run began"):
+            runs.train_recipe(asked, tmp_path, "cpu")
+    info = json.loads((folder / "run.json").read_text())
+    del info["recipe"]  # even if the folder does not tell
+    (folder / "run.json").write_text(json.dumps(info))
     with pytest.raises(InputError, match="other weights than when this run began, or another recipe"):
         runs.train_recipe(first.recipe, tmp_path, "cpu")
+    assert runs.train_recipe(recipe, tmp_path, "cpu").folder != first.folder
 
 
 def test_a_finished_run_is_returned_when_its_teacher_is_gone(student, teacher, tmp_path):
@@ -337,3 +345,18 @@ def test_old_recipe_files_find_the_teachers_where_they_were():
         assert getattr(recipe, name) is getattr(teachers, name)
     with pytest.raises(AttributeError, match="has no attribute 'FromNowhere'"):
         _ = recipe.FromNowhere
+
+
+def test_copies_of_its_weights_are_kept_for_one_number_of_images(taught, stripes, load, some):
+    """In oneDNN's order there is one for each; what is asked once at the start must not stay for a whole training."""
+    teacher = load(taught(KDSNNResponse()))
+    split = stripes().load().train
+    for count in (2, 30):
+        teacher.answers(some(split, count))
+    kept = teacher.frozen_weights
+    before = len(kept._made)
+    teacher.answers(some(split, 30))
+    assert teacher.frozen_weights is kept
+    assert len(kept._made) == before
+    teacher.answers(some(split, 7))
+    assert len(teacher.frozen_weights._made) == before

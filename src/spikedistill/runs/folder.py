@@ -92,7 +92,7 @@ def open_run(folder: Path | str) -> Run:
     """Return the run in a folder.
 
     Raises:
-        InputError: there is none, it is of another version, or its recipe is damaged.
+        InputError: there is none, it is of another version, or its recipe is damaged or has been edited.
     """
     folder = Path(folder)
     if not os.path.isfile(folder / "run.json"):
@@ -107,11 +107,17 @@ def open_run(folder: Path | str) -> Run:
             "folder away and train the recipe again."
         )
     try:
-        return Run(folder, from_json(Recipe, _read_json(folder / "recipe.json"), "recipe"))
+        recipe = from_json(Recipe, _read_json(folder / "recipe.json"), "recipe")
     except UnknownKindError as error:
         raise InputError(f"{folder}: {error} If it is a class of your own, name its file: --import FILE.py.") from error
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
+    if info.get("recipe", digest(recipe)) != digest(recipe):
+        raise InputError(
+            f"The recipe in {folder} has been changed since that run began: recipe.json is not what it was trained by. "
+            "Bring the old one back, or move the folder away."
+        )
+    return Run(folder, recipe)
 
 
 def runs_root(root: Path | str) -> Path:
@@ -163,7 +169,7 @@ def begin(recipe: Recipe, root: Path) -> Run:
         run = Run(own_folder(recipe, root), recipe)
         make_folder(run.folder)
         write_json(run.folder / "recipe.json", to_json(recipe, leave_out=(UNUSED,)))
-        write_json(run.folder / "run.json", {"format": FORMAT, "versions": versions()})
+        write_json(run.folder / "run.json", {"format": FORMAT, "recipe": digest(recipe), "versions": versions()})
     return run
 
 

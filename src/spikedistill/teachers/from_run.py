@@ -1,8 +1,8 @@
 """The network in the folder of a finished run, as a teacher."""
 
+import os
 from dataclasses import dataclass, field, replace
 
-from spikedistill.errors import InputError
 from spikedistill.recipe import Teacher
 from spikedistill.teachers.context import Context
 from spikedistill.teachers.from_recipe import teacher_of
@@ -20,12 +20,9 @@ class FromRun(Teacher):
 
     def resolve(self, context: Context) -> "FromRun":
         """See `Teacher.resolve`. A folder that is gone is no error yet where its digest is recorded."""
-        try:
-            teacher = self._open(context)
-        except InputError:
-            if self.digest:
-                return self
-            raise
+        if self.digest and not os.path.isdir(self.folder):
+            return self
+        teacher = self._open(context)
         return replace(self, digest=compare_digests(self.digest, teacher.digest, teacher.name))
 
     def load(self, context: Context) -> NetworkTeacher:

@@ -81,7 +81,8 @@ class NetworkTeacher(LoadedTeacher):
     taps: Taps
     """Activations that a method reads."""
     frozen_weights: FrozenWeights = field(default_factory=FrozenWeights, init=False)
-    """Its weights as a pass wants them."""
+    """Its weights as a pass over as many images as the last one wants them: a copy for each number would add up."""
+    _images: int = field(default=0, init=False)
 
     @property
     def network(self) -> nn.Module:
@@ -107,6 +108,8 @@ class NetworkTeacher(LoadedTeacher):
                 f"{self.name} was made for images of {len(self.mean)} channels (it has as many means and deviations), "
                 f"these have {images.shape[-3]}."
             )
+        if len(images) != self._images:
+            self.frozen_weights, self._images = FrozenWeights(), len(images)
         x = normalise(images, self.mean, self.std)
         try:
             with autocast(x.device, self.precision), self.frozen_weights, self.taps.recording():
