@@ -1,5 +1,8 @@
 """Choosing, building and caching the kernels, with a compiler that only pretends."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -91,7 +94,107 @@ def test_of_several_that_start_at_once_one_builds(
     assert log.read_text() == "built\n"
     assert path.read_text() == "library\n"
     assert capsys.readouterr().err.count("Building CPU kernels") == 1
-    assert {file.suffix for file in path.parent.iterdir()} == {".so", ".lock"}
+    assert {file.suffix for file in path.parent.iterdir()} == {".so", ".sha256", ".lock"}
+
+
+DAMAGE = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "a bit flipped": lambda content: bytes([content[0] ^ 1]) + content[1:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_library_is_not_loaded_but_built_again(
+    damage, fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F5: loading it ends the process with SIGBUS or SIGSEGV."""
+    compiler = pretend_compiler(fresh, 'echo library > "$library"')
+    monkeypatch.setenv("CXX", compiler)
+    path = build._path(compiler)
+    build._build(compiler, path)
+    assert build._intact(path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert not build._intact(path)
+    assert "built on first use" in build.state()[1]
+    loaded = []
+    monkeypatch.setattr(torch.ops, "load_library", lambda path: loaded.append(path.read_text()))
+    monkeypatch.setattr(build, "_flush", lambda file: loaded.append(file.suffix))  # before it has its name
+    monkeypatch.setattr("spikedistill.kernels.cpu.ops.register", lambda: None)
+    assert build.load() is None
+    assert loaded == [".sha256", ".so", "library\n"]
+    assert f"{path} is damaged and is built again" in capsys.readouterr().err
+
+
+def test_a_damaged_checksum_is_a_damaged_library(fresh: Path) -> None:
+    compiler = pretend_compiler(fresh, 'echo library > "$library"')
+    path = build._path(compiler)
+    build._build(compiler, path)
+    for content in (b"", b"\xff\xfe", b"0" * 64):
+        path.with_suffix(".sha256").write_bytes(content)
+        assert not build._intact(path)
+    path.with_suffix(".sha256").unlink()
+    assert not build._intact(path)
+
+
+@pytest.mark.usefixtures("cpu_kernels")
+def test_a_truncated_library_ends_no_command(tmp_path: Path) -> None:
+    """The real one, cut in half: the process says so and begins to build."""
+    path = build._path(build._compiler())
+    folder = tmp_path / "kernels"
+    folder.mkdir()
+    content = path.read_bytes()
+    (folder / path.name).write_bytes(content[: len(content) // 2])
+    (folder / path.with_suffix(".sha256").name).write_text(build._digest(path))
+    code = "from spikedistill.kernels import build; build._compile = lambda *_: 1 / 0; build.load()"
+    environment = {**os.environ, build.CACHE_VARIABLE: str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "is damaged and is built again" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert done.returncode == 1
+
+
+def test_what_killed_builds_left_is_cleaned_by_the_next(fresh: Path) -> None:
+    """F16: their folders stayed for ever."""
+    compiler = pretend_compiler(fresh, 'echo library > "$library"')
+    path = build._path(compiler)
+    left = path.parent / "tmpdead"
+    left.mkdir(parents=True)
+    (left / "ops.o").write_text("half an object")
+    build._build(compiler, path)
+    assert not left.exists()
+    assert build._intact(path)
+
+
+def test_triton_without_a_gpu_says_so(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(choice.VARIABLE, "triton")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [choice.in_use("cpu") for _ in range(2)] == ["reference"] * 2
+    assert capsys.readouterr().err.count("SPIKEDISTILL_KERNELS=triton, but there is no GPU") == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(choice, "_said", set())
+    assert choice.implementation("cpu") == "reference"  # what is on the CPU beside the GPU
+    assert capsys.readouterr().err == ""
+
+
+def test_triton_by_name_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "_has_triton", lambda: False)
+    assert choice.implementation("cuda") == "reference"
+    monkeypatch.setenv(choice.VARIABLE, "triton")
+    with pytest.raises(InputError, match="triton is not installed"):
+        choice.implementation("cuda")
+
+
+@pytest.mark.usefixtures("cpu_kernels")
+def test_what_is_in_use_is_a_word_or_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(choice.VARIABLE, "auto")
+    assert choice.in_use("cpu") == f"cpu {torch.backends.cpu.get_cpu_capability()}"
+    monkeypatch.setattr(choice, "_has_triton", lambda: True)
+    assert choice.in_use("cuda") == "triton"
+    monkeypatch.setenv(choice.VARIABLE, "reference")
+    assert choice.in_use("cpu") == "reference"
 
 
 def test_the_key_knows_sources_version_and_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

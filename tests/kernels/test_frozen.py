@@ -118,6 +118,34 @@ def test_a_weight_is_made_ready_once():
         assert torch.equal(kernels.linear(rows, linear), linear.bias.bfloat16().expand(4, 7))
 
 
+@torch.no_grad()
+def test_copies_of_the_last_two_shapes_are_kept(monkeypatch):
+    """F15: one per shape of the batch, for a whole training."""
+    conv, made = nn.Conv2d(5, 7, 3, bias=False), []
+    reorder = torch.ops.mkldnn._reorder_convolution_weight
+    monkeypatch.setattr(
+        torch.ops.mkldnn, "_reorder_convolution_weight", lambda *a: made.append(a[-1][0]) or reorder(*a)
+    )
+    constant = FrozenWeights()
+    with constant:
+        for batch in (4, 3, 4, 2, 4, 3, 3, 4):
+            kernels.conv2d(images(conv, batch=batch), conv)
+            assert sum(len(copies) for _, copies in constant._made.values()) <= 2
+    assert made == [4, 3, 2, 3]  # the one that was used longest ago went
+
+
+@torch.no_grad()
+def test_what_was_made_can_be_forgotten():
+    conv = nn.Conv2d(5, 7, 3, bias=False)
+    constant = FrozenWeights()
+    with constant:
+        kernels.conv2d(images(conv), conv)
+        conv.weight.zero_()
+        constant.forget()
+        assert not constant._made
+        assert kernels.conv2d(images(conv), conv).abs().max() == 0
+
+
 def test_gradients_go_past_it():
     conv = nn.Conv2d(5, 7, 3, bias=False)
     with FrozenWeights():

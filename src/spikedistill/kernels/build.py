@@ -3,6 +3,8 @@
 The library lies in SPIKEDISTILL_CACHE, else in XDG_CACHE_HOME/spikedistill, else in ~/.cache/spikedistill, under a key
 of its sources, PyTorch's version, the CPU's capability (AVX512, AVX2, ...) and the compiler. It does not use Python's
 C interface, so Python's version is no part of the key. Processes that start at once wait for the one that builds.
+Beside it lies its checksum: a library that a crash or a full disk has damaged ends the process that loads it, so it is
+built again instead.
 """
 
 import contextlib
@@ -44,7 +46,7 @@ def load() -> str | None:
     try:
         compiler = _compiler()
         path = _path(compiler)
-        if not path.exists():
+        if not _intact(path):
             _build(compiler, path)
         torch.ops.load_library(path)
     except (BuildError, OSError) as error:
@@ -60,7 +62,7 @@ def state() -> tuple[bool, str]:
     capability = torch.backends.cpu.get_cpu_capability()
     try:
         compiler = _compiler()
-        built = _path(compiler).exists()
+        built = _intact(_path(compiler))
     except (BuildError, OSError) as error:
         return False, str(error).strip()
     reason = load() if built else None
@@ -108,16 +110,44 @@ def _path(compiler: str) -> Path:
 
 def _build(compiler: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path.with_suffix(".lock")):
-        if path.exists():  # another process was first
+    with _lock(path.parent / "build.lock") as held:
+        if _intact(path):  # another process was first
             return
+        if held:  # so nobody else builds: these are of builds that were killed
+            for left in path.parent.glob("tmp*"):
+                shutil.rmtree(left, ignore_errors=True)
+        if path.exists():
+            print(f"{path} is damaged and is built again.", file=sys.stderr, flush=True)
         print("Building CPU kernels (once per machine, about half a minute) ...", file=sys.stderr, flush=True)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             library = Path(folder) / path.name
             _compile(compiler, library)
-            library.replace(path)
+            checksum = library.with_suffix(".sha256")
+            checksum.write_text(_digest(library) + "\n")
+            for made in (checksum, library):
+                _flush(made)
+                made.replace(path.with_suffix(made.suffix))
         print(f"Built CPU kernels in {time.monotonic() - started:.0f} s.", file=sys.stderr, flush=True)
+
+
+def _intact(path: Path) -> bool:
+    """Whether the library is there as it was built."""
+    try:
+        return path.with_suffix(".sha256").read_text().strip() == _digest(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold what was written before a name points to it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _compile(compiler: str, library: Path) -> None:
@@ -142,11 +172,16 @@ def _run(command: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Held by one process at a time; where the file system has no locks, two may build, and the last rename counts."""
+def _lock(path: Path) -> Iterator[bool]:
+    """Held by one process at a time; where the file system has no locks, two may build, and the last rename counts.
+
+    Yields whether it is held.
+    """
     import fcntl
 
     with path.open("w") as file:
+        held = False
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            held = True
+        yield held

@@ -1,7 +1,8 @@
 """Which implementation runs: `SPIKEDISTILL_KERNELS` = auto (default), reference, cpu or triton.
 
 `auto` takes the fastest that the machine can run and says once, on stderr, where that is the definition for want of a
-compiler. Naming an implementation asks for it where it applies: `cpu` without a compiler is an error.
+compiler. Naming an implementation asks for it where it applies: `cpu` without a compiler and `triton` on a GPU without
+triton are errors, and `triton` on a machine without a GPU is answered with a line on stderr.
 """
 
 import importlib.util
@@ -36,14 +37,28 @@ def implementation(device: str) -> str:
     """`cpu`, `triton` or `reference` for tensors on this kind of device; builds the CPU's kernels on first use.
 
     Raises:
-        InputError: the CPU's kernels were asked for by name and cannot be built, or the variable's value is unknown.
+        InputError: kernels were asked for by name and cannot be had, or the variable's value is unknown.
     """
     asked = mode()
     if device == "cpu" and asked in ("auto", "cpu"):
         return _cpu(asked)
-    if device == "cuda" and asked in ("auto", "triton") and _has_triton():
-        return "triton"
+    if device == "cuda" and asked in ("auto", "triton"):
+        if _has_triton():
+            return "triton"
+        if asked == "triton":
+            raise InputError(f"{VARIABLE}=triton, but triton is not installed. Install it, or use auto or reference.")
+    elif asked == "triton" and not torch.cuda.is_available():
+        _say_once(f"{VARIABLE}=triton, but there is no GPU; the slower PyTorch definitions are used. Use auto or cpu.")
     return "reference"
+
+
+def in_use(device: str) -> str:
+    """Which implementation this kind of device uses, in a word or two: `cpu AVX512`, `triton` or `reference`.
+
+    Builds the CPU's kernels on first use, and raises like `implementation`.
+    """
+    chosen = implementation(device)
+    return f"cpu {torch.backends.cpu.get_cpu_capability()}" if chosen == "cpu" else chosen
 
 
 def _cpu(asked: str) -> str:
@@ -52,10 +67,14 @@ def _cpu(asked: str) -> str:
         return "cpu"
     if asked == "cpu":
         raise InputError(f"{VARIABLE}=cpu, but the CPU kernels cannot be had: {reason} Use auto or reference.")
-    if reason not in _said:
-        _said.add(reason)
-        print(f"No CPU kernels; the slower PyTorch definitions are used: {reason}", file=sys.stderr, flush=True)
+    _say_once(f"No CPU kernels; the slower PyTorch definitions are used: {reason}")
     return "reference"
+
+
+def _say_once(line: str) -> None:
+    if line not in _said:
+        _said.add(line)
+        print(line, file=sys.stderr, flush=True)
 
 
 def _has_triton() -> bool:

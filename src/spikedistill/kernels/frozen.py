@@ -20,14 +20,20 @@ from spikedistill.neurons import Norm
 _active: ContextVar["FrozenWeights | None"] = ContextVar("frozen_weights", default=None)
 
 
+SHAPES = 2
+"""Of each weight, copies for so many shapes of the batch are kept: full batches and the last one, say."""
+
+
 class FrozenWeights:
     """While it is entered, the weights of networks that are called without gradients are made ready once and kept.
 
-    It may be entered again and still has what it made. Weights that change must not be used with it again.
+    It may be entered again and still has what it made, until `forget`. oneDNN's order depends on the shape of the
+    batch: of each weight, the copies for the last `SHAPES` shapes are kept. Weights that change must not be used with
+    it again.
     """
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+        self._made: dict[tuple[Any, ...], tuple[Tensor, dict[Any, Tensor]]] = {}
         self._onednn: dict[torch.dtype, bool] = {}
         self._tokens: list[Token[FrozenWeights | None]] = []
 
@@ -38,11 +44,15 @@ class FrozenWeights:
     def __exit__(self, *_: object) -> None:
         _active.reset(self._tokens.pop())
 
+    def forget(self) -> None:
+        """Give back the memory of what was made; it is made again where it is needed."""
+        self._made.clear()
+
     def cast(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight in this dtype."""
         if weight.dtype == dtype:
             return weight
-        return self._once(weight, (dtype,), lambda: weight.detach().to(dtype))
+        return self._once(weight, (dtype,), None, lambda: weight.detach().to(dtype))
 
     def conv2d(self, x: Tensor, conv: nn.Conv2d, norm: Norm | None = None) -> Tensor | None:
         """Return `conv(x)` for x [N, C, H, W] of the dtype to compute in; None where only PyTorch's own way is left.
@@ -68,18 +78,23 @@ class FrozenWeights:
             assert norm is not None
             return (norm.bias.detach() - norm.running_mean * _scale(norm)).to(x.dtype)
 
-        weight = self._once(conv.weight, (x.dtype, x.shape, None if norm is None else id(norm.bias)), reorder)
-        bias = None if norm is None else self._once(norm.bias, (x.dtype,), shift)
+        weight = self._once(conv.weight, (x.dtype, None if norm is None else id(norm.bias)), x.shape, reorder)
+        bias = None if norm is None else self._once(norm.bias, (x.dtype,), None, shift)
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
             x, weight, bias, padding, stride, dilation, conv.groups, "none", [], ""
         )
         return y
 
-    def _once(self, weight: Tensor, purpose: tuple[Any, ...], make: Callable[[], Tensor]) -> Tensor:
+    def _once(self, weight: Tensor, purpose: tuple[Any, ...], shape: Any, make: Callable[[], Tensor]) -> Tensor:
         key = (id(weight), *purpose)
         if key not in self._made:
-            self._made[key] = (weight, make())  # the weight too, so that no other takes its id
-        return self._made[key][1]
+            self._made[key] = (weight, {})  # the weight too, so that no other takes its id
+        copies = self._made[key][1]
+        made = copies.pop(shape) if shape in copies else make()
+        copies[shape] = made  # as the one that was used last
+        if len(copies) > SHAPES:
+            del copies[next(iter(copies))]
+        return made
 
 
 def weights() -> FrozenWeights | None:

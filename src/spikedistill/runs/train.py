@@ -11,7 +11,7 @@ import torch
 from spikedistill.data.split import Split, Splits
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
-from spikedistill.kernels.choice import implementation
+from spikedistill.kernels.choice import in_use
 from spikedistill.machine import state_files
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import pick_device, resolve_precision
@@ -215,7 +215,7 @@ def _finish(run: Run, context: Context, device: torch.device, report: Reporter) 
         lines = "".join(json.dumps(record) + "\n" for record in state.records)
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
-    record_kernels(run, implementation(device.type), report)
+    record_kernels(run, in_use(device.type), report)
     task = loop.Task(recipe, splits, teacher, device, run.folder, write_log)
     state = loop.train_network(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
