@@ -1,32 +1,93 @@
-"""BibTeX of methods and recipes, read from their files without importing them.
+"""BibTeX of methods and recipes.
 
-A method's file has it as `CITATION`; a recipe's file names the methods that it cites as `CITES`.
+A method's file has it as `CITATION`; a recipe's file names the methods that it cites as `CITES`, and one that does not
+cites its recipe's method. Methods of this library are read from their files, without importing torch.
 """
 
 import ast
+import sys
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spikedistill.errors import pick
+from spikedistill.errors import InputError, nearest, pick, shown
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.recipes._groups import constant
+from spikedistill.recipes._names import possible, possible_files
+
+if TYPE_CHECKING:
+    from spikedistill.recipe import Recipe
 
 METHODS = Path(__file__).parents[1] / "methods"
 
 
-def bibtex(name: str) -> str:
-    """Return the BibTeX of a method, or of all that a recipe's file names.
+def bibtex(name: str, own: bool = False) -> str:
+    """Return the BibTeX of a method, or of all that a recipe cites.
+
+    Args:
+        name: Of a method, of a recipe, or a file of recipes.
+        own: Whether files of the user's have been imported, which may define methods.
 
     Raises:
-        InputError: there is no method or recipe of that name.
+        InputError: there is no method or recipe of that name, or it has nothing to cite.
     """
-    cited = {method: (method,) for method in method_files()}
-    cited |= {recipe: _constant(path, "CITES") for recipe, (path, _) in recipe_files.shipped().items()}
-    entries = [
-        _constant(method_files()[method], "CITATION").strip() for method in pick("recipe or method", name, cited)
-    ]
-    return "\n\n".join(entries)
+    if name in method_files():
+        entries = [_of_method(name)]
+    elif own and name in own_citations():
+        entries = [own_citations()[name]]
+    elif name.partition(":")[0].endswith(".py") or possible_files(name):
+        entries = [_of_method(method) for method in cited_by(name)]
+    else:
+        known = [*method_files(), *possible(), *(own_citations() if own else ())]
+        hint = nearest(name, known)
+        raise InputError(f"Unknown recipe or method {shown(name)}.{hint} `spikedistill list` shows all.")
+    text = "\n\n".join(dict.fromkeys(entry.strip() for entry in entries if entry.strip()))
+    if not text:
+        raise InputError(f"{name} has nothing to cite: the file of a method says what, as CITATION.")
+    return text
 
 
+def cited_by(name: str) -> tuple[str, ...]:
+    """Return the methods that a recipe cites: those that its file names, or the recipe's own."""
+    recipe = recipe_files.load(name)
+    file = name.partition(":")[0]
+    path = Path(file) if file.endswith(".py") else possible_files(name)[0]
+    cites = constant(path, "CITES", None)
+    return tuple(map(str, cites)) if isinstance(cites, tuple | list) else _methods_of(recipe)
+
+
+def _methods_of(recipe: "Recipe") -> tuple[str, ...]:
+    """Return the names of a recipe's method and of the methods in its fields."""
+
+    def within(value: Any) -> list[str]:
+        from spikedistill.methods import Method
+
+        if isinstance(value, tuple):
+            return [name for item in value for name in within(item)]
+        if not isinstance(value, Method):
+            return []
+        return [value.name, *(name for f in fields(value) for name in within(getattr(value, f.name)))]
+
+    return tuple(dict.fromkeys(within(recipe.method)))
+
+
+def own_citations() -> dict[str, str]:
+    """Return what the files of methods say that are not of this library, by the method's name."""
+    from spikedistill.methods import Method, methods
+    from spikedistill.values.kinds import named_kinds
+
+    own: dict[str, type[Method]] = {name: cls for name, cls in named_kinds(Method).items() if name not in methods()}
+    return {name: str(getattr(sys.modules.get(cls.__module__), "CITATION", "")) for name, cls in own.items()}
+
+
+def _of_method(name: str) -> str:
+    if name not in method_files():
+        return pick("method", name, own_citations())
+    return str(constant(method_files()[name], "CITATION", ""))
+
+
+@cache
 def method_files() -> dict[str, Path]:
     """Return the file of each method by its name on the command line, without importing torch."""
     named = {}
@@ -38,15 +99,3 @@ def method_files() -> dict[str, Path]:
                 if isinstance(target, ast.Name) and target.id == "name" and isinstance(value, ast.Constant):
                     named[str(value.value)] = path
     return named
-
-
-def _constant(path: Path, name: str) -> Any:
-    """Return the literal that a file assigns to `name` at its top level.
-
-    Raises:
-        LookupError: it assigns none.
-    """
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
-            return ast.literal_eval(node.value)
-    raise LookupError(f"{path} has no {name}.")

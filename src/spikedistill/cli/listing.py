@@ -1,55 +1,92 @@
-"""What this library has: for `spikedistill list`."""
+"""What this library has, and what a user's own files add: for `spikedistill list`."""
 
 import inspect
+import re
+import shutil
+import sys
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from spikedistill import data, kernels, methods, models
+from spikedistill import kernels, models
+from spikedistill.data import Dataset
 from spikedistill.methods import Method
 from spikedistill.models.size import size
 from spikedistill.neurons import Neuron, Normalisation, Surrogate
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.recipes._groups import GROUPS, group_of
 from spikedistill.teachers import FromRecipe
-from spikedistill.values.kinds import command_name, shipped_kinds
+from spikedistill.values.kinds import command_name, named_kinds, shipped_kinds
 
 Rows = list[dict[str, Any]]
 
 
-def everything() -> dict[str, Rows]:
-    """Return recipes, methods, models, neurons, norms, surrogates, data sets and kernels as plain rows."""
-    return {
-        "recipes": [_recipe_row(name) for name in recipe_files.shipped()],
-        "methods": [_row(name, inspect.getmodule(cls)) for name, cls in methods.methods().items()],
-        "models": [row for cls in models.models().values() for row in _model_rows(cls)],
-        "neurons": [_row(name, cls) for name, cls in shipped_kinds(Neuron).items()],
-        "norms": [_row(name, cls) for name, cls in shipped_kinds(Normalisation).items()],
-        "surrogates": [_row(name, cls) for name, cls in shipped_kinds(Surrogate).items()],
-        "data": [
-            _row(name, cls) | {"image": _times(cls().shape), "classes": cls().classes}
-            for name, cls in data.datasets().items()
-        ],
-        "kernels": [{"name": name, "active": active, "why": why} for name, active, why in kernels.active()],
-    }
+def _recipes() -> Rows:
+    rows = [_recipe_row(name) | {"group": group_of(path)} for name, (path, _) in recipe_files.shipped().items()]
+    return sorted(rows, key=lambda row: GROUPS.index(row["group"]))
+
+
+def _datasets() -> Rows:
+    return [_row(name, cls) | _data_facts(cls) for name, cls in named_kinds(Dataset).items()]
+
+
+PARTS: dict[str, Callable[[], Rows]] = {
+    "recipes": _recipes,
+    "methods": lambda: [_row(name, _describes(cls)) for name, cls in named_kinds(Method).items()],
+    "models": lambda: [row for cls in named_kinds(models.Model).values() for row in _model_rows(cls)],
+    "neurons": lambda: [_row(name, cls) for name, cls in named_kinds(Neuron).items()],
+    "norms": lambda: [_row(name, cls) for name, cls in named_kinds(Normalisation).items()],
+    "surrogates": lambda: [_row(name, cls) for name, cls in named_kinds(Surrogate).items()],
+    "data": _datasets,
+    "kernels": lambda: [{"name": name, "active": active, "why": why} for name, active, why in kernels.active()],
+}
+"""What can be listed, by name: plain rows."""
 
 
 def show(parts: dict[str, Rows]) -> None:
-    """Print a table for each part."""
-    console = Console()
-    recipes = [{"name": row["name"], "what": _sentence(row)} for row in parts["recipes"]]
-    for title, rows in (parts | {"recipes": recipes}).items():
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-        for column, value in rows[0].items():
-            justify: Literal["right", "left"] = "right" if type(value) is int else "left"
-            whole = column == "name" or justify == "right"
-            table.add_column(column.replace("_", " "), justify=justify, no_wrap=whole)
-        for row in rows:
-            table.add_row(*(Text(_shown(value)) for value in row.values()))
-        console.print(table)
+    """Print a table for each part, a line for each row; on a terminal a line ends where the terminal does."""
+    for title, rows in parts.items():
+        if title != "recipes":
+            _print_table(title, rows)
+            continue
+        for group in GROUPS:
+            named = [{"name": row["name"], "what": _sentence(row)} for row in rows if row["group"] == group]
+            _print_table(f"recipes: {group}", named)
+
+
+def _print_table(title: str, rows: Rows) -> None:
+    if not rows:
+        return
+    columns = [column for column in rows[0] if column != "what"] + ["what"] * ("what" in rows[0])
+    cells = [[_shown(row[column]) for column in columns] for row in rows]
+    titled = any(type(row[column]) is int for row in rows for column in columns)
+    head = [["", *(column.replace("_", " ") for column in columns[1:])]] if titled else []
+    widths = [max(len(row[k]) for row in [*cells, *head]) for k in range(len(columns))]
+    numeric = [any(type(row[column]) is int for row in rows) for column in columns]
+    width = terminal_width()
+    print(title)
+    for row in [*head, *cells]:
+        aligned = [
+            cell.rjust(wide) if right else cell.ljust(wide)
+            for cell, wide, right in zip(row, widths, numeric, strict=True)
+        ]
+        line = f"  {'  '.join(aligned)}".rstrip()
+        print(line if len(line) <= width else f"{line[: width - 3]}...")
+    print()
+
+
+def terminal_width() -> int:
+    """Return how long a line may be; in a file or a pipe there is no end."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**6
+
+
+def _data_facts(cls: type[Dataset]) -> dict[str, Any]:
+    """Image and classes of a data set whose default is a value; one that asks for files has none to tell."""
+    try:
+        data = cls()
+        return {"image": _times(data.shape), "classes": data.classes}
+    except (TypeError, ValueError, NotImplementedError, AttributeError):
+        return {"image": None, "classes": None}
 
 
 def _recipe_row(name: str) -> dict[str, Any]:
@@ -81,11 +118,15 @@ def _sentence(recipe: dict[str, Any]) -> str:
 
 
 def _model_rows(cls: type[models.Model]) -> Rows:
-    if not cls.examples():
+    try:
+        examples = cls.examples()
+    except NotImplementedError:  # a model of the user's own
+        examples = []
+    if not examples:
         nothing = dict.fromkeys(("image", "parameters", "macs", "published_ops"))
         return [{"name": cls.name, "instance": "a network of one's own", **nothing}]
     rows = []
-    for example, shape in cls.examples():
+    for example, shape in examples:
         counted = size(example, shape)
         rows.append(
             {
@@ -112,10 +153,18 @@ def _times(numbers: tuple[int, ...]) -> str:
 
 def _row(name: str, thing: object) -> dict[str, Any]:
     """Name and the first sentence of a docstring."""
-    return {"name": name, "what": " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())}
+    text = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
+    return {"name": name, "what": re.split(r"(?<=[a-z)\]])\. ", text)[0].rstrip(".")}
+
+
+def _describes(method: type[Method]) -> object:
+    """Return whose docstring says what a method is: the file's, of this library; a user's file may hold anything."""
+    return inspect.getmodule(method) if method in shipped_kinds(Method).values() else method
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) and value >= 1_000_000:

@@ -10,10 +10,10 @@ from spikedistill import __version__
 from spikedistill.cli import streams
 from spikedistill.cli.cache import cache_command
 from spikedistill.cli.evaluate import evaluate_command
-from spikedistill.cli.parser import Parser
+from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.predict import predict_command
 from spikedistill.cli.train import train_command
-from spikedistill.errors import DivergedError, InputError, Stopped, UserCodeError, nearest
+from spikedistill.errors import DivergedError, InputError, Stopped, UserCodeError, nearest, pick
 from spikedistill.machine.interrupts import interrupt_once
 from spikedistill.machine.terminal import prepare_streams
 
@@ -76,14 +76,18 @@ def _dispatch(words: list[str]) -> int:
 
 
 def list_command(words: list[str]) -> int:
-    """Recipes, methods, models with parameters and MACs, neurons, data sets."""
+    """Recipes, methods, models with parameters and MACs, neurons, data sets, ...: all, or one of them."""
     parser = Parser(prog="spikedistill list", description=list_command.__doc__, allow_abbrev=False)
+    parser.add_argument("part", nargs="?", help="recipes, methods, models, ...; all by default")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_import(parser)
     given = parser.parse(words)
 
     from spikedistill.cli import listing
 
-    parts = listing.everything()
+    asked = listing.PARTS if given.part is None else {given.part: pick("part", given.part, listing.PARTS)}
+    import_files(given.files)
+    parts = {name: rows() for name, rows in asked.items()}
     if given.json:
         print(json.dumps(parts, indent=2))
     else:
@@ -94,12 +98,14 @@ def list_command(words: list[str]) -> int:
 def cite_command(words: list[str]) -> int:
     """BibTeX of a recipe or a method."""
     parser = Parser(prog="spikedistill cite", description=cite_command.__doc__, allow_abbrev=False)
-    parser.add_argument("name", help="a recipe or a method, as `spikedistill list` names them")
+    parser.add_argument("name", help="a recipe or a method, as `spikedistill list` names them, or FILE.py")
+    add_import(parser)
     given = parser.parse(words)
 
     from spikedistill.cli import cite as citations
 
-    print(citations.bibtex(given.name))
+    import_files(given.files)
+    print(citations.bibtex(given.name, own=bool(given.files)))
     return 0
 
 

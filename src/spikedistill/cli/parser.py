@@ -13,12 +13,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}. `{self.prog} --help` shows what is allowed.")
 
+    @property
+    def options(self) -> list[str]:
+        """All options, as they are spelled."""
+        return list(self._option_string_actions)
+
     def parse(self, words: list[str]) -> argparse.Namespace:
         """Raises InputError, with the nearest option for one that is not known."""
         known, unknown = self.parse_known_args(words)
         if unknown:
             given = unknown[0].partition("=")[0]
-            hint = nearest(given, self._option_string_actions)
+            hint = nearest(given, self.options)
             raise InputError(f"Unknown option {given!r}.{hint} `{self.prog} --help` lists all.")
         return known
 

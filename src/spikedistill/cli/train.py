@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spikedistill.cli import seeds
+from spikedistill.cli.first_look import check_options
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.shown import print_metrics
 from spikedistill.errors import InputError
@@ -55,6 +56,9 @@ def train_command(words: list[str]) -> int:
 
     from spikedistill.recipes import _files as recipe_files
 
+    recipe_files.check_name(known.recipe)
+    if not known.files and not known.recipe.partition(":")[0].endswith(".py"):
+        check_options(rest, f"spikedistill train {known.recipe}", parser.options)
     import_files(known.files)
     recipe = recipe_files.load(known.recipe)
 

@@ -1,6 +1,10 @@
-"""Recipes by name, from this library's folder or from a user's own Python file. Listing them imports nothing."""
+"""Recipes by name, from this library's folder or from a user's own Python file.
 
-import ast
+A file is run, and every public name of its own that holds a recipe is one: helpers, loops and tables are fine. A name
+that the file imports, or that a loop leaves behind, is not its own. Names that cannot be are answered without running
+anything (`_names`).
+"""
+
 import hashlib
 import importlib.util
 import sys
@@ -9,20 +13,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spikedistill.errors import InputError, nearest, pick
+from spikedistill.errors import InputError, UserCodeError, nearest, shown
+from spikedistill.recipes._moved import what_changed
+from spikedistill.recipes._names import names_in, possible, possible_files, recipe_files, recipe_name
 
 if TYPE_CHECKING:
     from spikedistill.recipe import Recipe
 
-FOLDER = Path(__file__).parent
-
 
 def shipped() -> dict[str, tuple[Path, str]]:
-    """Return file and variable of each recipe of this library, by its name."""
-    files = sorted(path for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    """Return file and variable of each recipe of this library, by its name. Runs all files."""
     return {
-        f"{path.stem}-{variable}".replace("_", "-"): (path, variable) for path in files for variable in _variables(path)
+        recipe_name(path, variable): (path, variable)
+        for path in recipe_files()
+        for variable in _own_recipes(path, _run_shipped(path))
     }
+
+
+def check_name(name: str) -> None:
+    """Raise InputError where no recipe can have this name; runs nothing."""
+    if not _is_file_name(name) and not possible_files(name):
+        raise InputError(f"Unknown recipe {shown(name)}.{nearest(name, possible())} `spikedistill list` shows all.")
 
 
 def load(name: str) -> "Recipe":
@@ -31,18 +42,31 @@ def load(name: str) -> "Recipe":
     Raises:
         InputError: there is none of that name, or the file cannot be run or holds none.
     """
+    if not _is_file_name(name):
+        check_name(name)
+        for path in possible_files(name):
+            recipes = _own_recipes(path, _run_shipped(path))
+            variable = next((one for one in recipes if recipe_name(path, one) == name), None)
+            if variable is not None:
+                return _named(recipes[variable], name)
+        raise InputError(f"{name} is no recipe.{nearest(name, shipped())} `spikedistill list` shows all.")
     file, _, variable = name.partition(":")
-    if not file.endswith(".py"):
-        path, variable = pick("recipe", name, shipped())
-        return _named(_values(path, f"spikedistill.recipes.{path.stem}")[variable], name)
     path = Path(file)
-    recipes = _recipes(run_file(path))
+    values = run_file(path)
+    recipes = _own_recipes(path, values)
     if not variable and len(recipes) == 1:
         (variable,) = recipes
-    if variable not in recipes:
+    asked = values.get(variable)
+    if variable not in recipes and (variable.startswith("_") or not _is_recipe(asked)):
         names = ", ".join(f"{path}:{known}" for known in recipes) or "none"
         raise InputError(f"{name} does not say which recipe.{nearest(variable, recipes)} The file holds: {names}.")
-    return _named(recipes[variable], variable)
+    recipe: Recipe = values[variable]
+    return _named(recipe, variable)
+
+
+def recipes_of(path: Path) -> "dict[str, Recipe]":
+    """Return the recipes of a user's own file, by variable. Raises as `run_file` does."""
+    return _own_recipes(path, run_file(path))
 
 
 def run_file(path: Path) -> dict[str, Any]:
@@ -51,37 +75,49 @@ def run_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or it cannot be run.
     """
-    if not path.is_file():
+    if path.suffix != ".py":
+        raise InputError(f"{path} is no Python file: its name does not end in .py.")
+    try:
+        there = path.is_file()
+    except OSError:  # a name that is longer than names can be
+        there = False
+    if not there:
         raise InputError(f"There is no recipe file {path}.")
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    return _values(path, f"recipe_file_{path.stem}_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:8]}")
+    return _run(path, f"recipe_file_{path.stem}_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:8]}")
+
+
+def _is_file_name(name: str) -> bool:
+    return name.partition(":")[0].endswith(".py")
 
 
 def _named(recipe: "Recipe", name: str) -> "Recipe":
     return replace(recipe, name=name) if recipe.name == "recipe" else recipe
 
 
-def _variables(path: Path) -> list[str]:
-    """Lower-case names that a file assigns at its top level, without those that start with an underscore."""
-    targets = [
-        target
-        for node in ast.parse(path.read_text()).body
-        for target in (node.targets if isinstance(node, ast.Assign) else [])
-    ]
-    return [
-        target.id for target in targets if isinstance(target, ast.Name) and target.id.islower() and target.id[0] != "_"
-    ]
-
-
-def _recipes(values: dict[str, Any]) -> "dict[str, Recipe]":
+def _is_recipe(value: Any) -> bool:
     from spikedistill.recipe import Recipe
 
-    return {name: value for name, value in values.items() if isinstance(value, Recipe) and not name.startswith("_")}
+    return isinstance(value, Recipe)
 
 
-def _values(path: Path, module_name: str) -> dict[str, Any]:
+def _own_recipes(path: Path, values: dict[str, Any]) -> "dict[str, Recipe]":
+    """Return the recipes among what a file defines, without those that it has from elsewhere."""
+    borrowed = names_in(path).borrowed
+    return {
+        name: value
+        for name, value in values.items()
+        if _is_recipe(value) and not name.startswith("_") and name not in borrowed
+    }
+
+
+def _run_shipped(path: Path) -> dict[str, Any]:
+    return _run(path, f"spikedistill.recipes.{path.stem}")
+
+
+def _run(path: Path, module_name: str) -> dict[str, Any]:
     """Run a file as a module and return what it defines."""
     if module_name in sys.modules:
         return vars(sys.modules[module_name])
@@ -92,11 +128,21 @@ def _values(path: Path, module_name: str) -> dict[str, Any]:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:
         del sys.modules[module_name]
-        if isinstance(error, InputError):
-            raise InputError(f"{path}: {error}") from error
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        where = f"{path}, line {lines[-1]}," if lines else f"{path}"
-        raise InputError(f"{where} cannot be run: {type(error).__name__}: {error}") from error
+        if isinstance(error, Exception | SystemExit):
+            raise _failed(path, error) from error
+        raise
     return vars(module)
+
+
+def _failed(path: Path, error: BaseException) -> InputError:
+    """Return the error for a file that cannot be run."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    where = f"{path}, line {lines[-1]}," if lines else f"{path}"
+    if isinstance(error, InputError):
+        return InputError(f"{path}: {error}")
+    if isinstance(error, SystemExit):
+        return InputError(f"{where} ends the program (sys.exit). A file that is read here defines values and classes.")
+    kind = InputError if isinstance(error, SyntaxError) else UserCodeError
+    return kind(f"{where} cannot be run: {type(error).__name__}: {error}.{what_changed(error)}")

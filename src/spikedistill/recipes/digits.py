@@ -14,6 +14,7 @@ from spikedistill.optim import Adam
 from spikedistill.recipe import Recipe
 from spikedistill.teachers import FromRecipe
 
+GROUP = "start here"
 CITES = ("kdsnn", "tser")
 
 teacher = Recipe(

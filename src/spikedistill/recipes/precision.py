@@ -8,6 +8,7 @@ from dataclasses import replace
 from spikedistill.recipes.cifar10 import scratch_short
 from spikedistill.recipes.mnist import scratch
 
+GROUP = "experiments"
 CITES = ("kdsnn",)
 
 on_mnist = replace(scratch, name="precision-on-mnist", data=replace(scratch.data, train_size=10_000), epochs=3)

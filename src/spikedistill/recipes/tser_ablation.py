@@ -15,6 +15,7 @@ from spikedistill.optim import SGD
 from spikedistill.recipe import Recipe
 from spikedistill.teachers import FromRecipe
 
+GROUP = "experiments"
 CITES = ("tser",)
 
 teacher = Recipe(

@@ -1,0 +1,146 @@
+"""What there is, and what is to be cited: `list` and `cite`."""
+
+import json
+
+import pytest
+
+from spikedistill.cli import cite as citations
+from spikedistill.cli import listing
+from spikedistill.errors import InputError
+from spikedistill.methods import methods
+from spikedistill.models import models
+from spikedistill.recipes import _files as recipe_files
+
+OWN = '''
+from dataclasses import dataclass
+from spikedistill.data import Dataset
+from spikedistill.data.digits import Digits
+from spikedistill.methods import CrossEntropy
+from spikedistill.models import MLP, Model
+from spikedistill.recipe import Recipe
+
+CITATION = """
+@misc{me2026bolder,
+  title  = {Bolder},
+  author = {Me},
+  year   = {2026}
+}
+"""
+
+@dataclass(frozen=True)
+class Bolder(CrossEntropy):
+    """Twice as bold. It helps."""
+    name = "bolder"
+
+@dataclass(frozen=True)
+class Mine(Model):
+    name = "mine"
+
+@dataclass(frozen=True, kw_only=True)
+class Files(Dataset):
+    """Needs a path."""
+    name = "files"
+    path: str
+
+loud = Recipe(Digits(train_size=128), MLP((9,)), 1, method=Bolder(), batch_size=64)
+plain = Recipe(Digits(train_size=128), MLP((9,)), 1, batch_size=64)
+'''
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "my.py").write_text(OWN)
+    return "my.py"
+
+
+def test_list(cli):
+    code, out, err = cli("list")
+    assert (code, err) == (0, "")
+    code, text, _ = cli("list", "--json")
+    parts = json.loads(text)
+    assert set(parts) == set(listing.PARTS)
+    assert {row["name"] for row in parts["recipes"]} == set(recipe_files.shipped())
+    assert {row["name"] for row in parts["methods"]} >= set(methods())
+    assert {row["name"] for row in parts["models"]} >= set(models())
+    for row in parts["models"]:
+        if row["name"] in models() and row["name"] != "module":
+            assert row["parameters"] > 0 < row["macs"]
+    for rows in parts.values():
+        assert all(row["name"] for row in rows)
+    for title in parts:
+        assert title in out
+
+
+def test_the_whole_list_is_short_and_begins_with_what_to_try_first(cli):
+    lines = cli("list")[1].splitlines()
+    assert len(lines) < 140
+    assert lines[0] == "recipes: start here"
+    assert lines[1].startswith("  digits-teacher ")
+    places = [lines.index(f"recipes: {group}") for group in ("start here", "published", "experiments")]
+    assert places == sorted(places)
+    assert (
+        max(places) < next(k for k, line in enumerate(lines) if "tser-ablation-full" in line) < lines.index("methods")
+    )
+
+
+@pytest.mark.parametrize("part", [part for part in listing.PARTS if part not in ("models", "kernels")])
+def test_one_part_of_the_list(part, cli):
+    code, out, err = cli("list", part)
+    assert (code, err) == (0, "")
+    titles = {line.partition(":")[0] for line in out.splitlines() if line and line[0] != " "}
+    assert titles == {part}
+
+
+def test_lists_end_where_the_terminal_does(cli, monkeypatch):
+    monkeypatch.setattr(listing, "terminal_width", lambda: 60)
+    out = cli("list", "recipes")[1]
+    assert max(map(len, out.splitlines())) == 60
+    assert "..." in out
+
+
+def test_what_ones_own_files_add_is_listed(cli, own):
+    code, out, err = cli("list", "--import", own)
+    assert (code, err) == (0, "")
+    for start in ("  bolder  ", "  mine  ", "  files  "):
+        assert any(line.startswith(start) for line in out.splitlines())
+    assert "Twice as bold\n" in out
+    code, text, _ = cli("list", "methods", "--import", own, "--json")
+    assert {"name": "bolder", "what": "Twice as bold"} in json.loads(text)["methods"]
+
+
+def test_a_part_that_there_is_not(cli):
+    code, out, err = cli("list", "method")
+    assert (code, out) == (2, "")
+    assert "Unknown part 'method'. Did you mean 'methods'? Allowed: recipes, methods, " in err
+
+
+def test_cite(cli):
+    for name in ("tser", "digits-tser"):
+        code, out, err = cli("cite", name)
+        assert (code, err) == (0, "")
+        assert out.strip() == citations.bibtex(name)
+        assert out.startswith("@")
+    assert citations.bibtex("digits-tser").count("@") == 2
+
+
+def test_names_without_torch_are_the_names_with_it():
+    assert set(citations.method_files()) == set(methods())
+
+
+def test_ones_own_methods_and_recipes_are_cited(cli, own):
+    for words in (("bolder", "--import", own), (f"{own}:loud",)):
+        code, out, err = cli("cite", *words)
+        assert (code, err) == (0, "")
+        assert out.strip().startswith("@misc{me2026bolder")
+    assert cli("cite", f"{own}:plain")[1].strip() == citations.bibtex("cross-entropy")
+
+
+@pytest.mark.parametrize("name", ["tsr", "digits-tsr", "digits-kdsn", "x" * 10000, ""], ids=lambda name: name[:9])
+def test_what_cannot_be_cited(name):
+    with pytest.raises(InputError, match="Unknown recipe or method"):
+        citations.bibtex(name)
+
+
+def test_a_method_of_no_paper_has_nothing_to_cite():
+    with pytest.raises(InputError, match="sum has nothing to cite"):
+        citations.bibtex("sum")
