@@ -86,10 +86,11 @@ def _groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str,
 
 
 class _InMemoryOrder(torch.optim.Optimizer):
-    """Steps over weights, gradients and moments in channels_last order as they lie in memory.
+    """Steps over weights, gradients and moments as they lie in memory.
 
-    On a CPU PyTorch's fused optimisers first copy every gradient that is not contiguous, and then do not use the copy
-    (torch 2.13): for the 11 million weights of ResNet-18 11 ms.
+    On a CPU PyTorch's fused optimisers walk weight and gradient as if both lay in one order and without gaps (torch
+    2.13), so they are given such. And they first copy every gradient that is not contiguous, and then do not use the
+    copy: for the 11 million weights of ResNet-18, in channels_last order, 11 ms; so those are shown to them permuted.
     """
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -101,7 +102,14 @@ class _InMemoryOrder(torch.optim.Optimizer):
 
     @contextlib.contextmanager
     def _permuted(self) -> Iterator[None]:
-        weights = [p for group in self.param_groups for p in group["params"] if p.grad is not None and _scattered(p)]
+        stepped = [p for group in self.param_groups for p in group["params"] if p.grad is not None and p.is_cpu]
+        gaps = [(weight, weight.data) for weight in stepped if _has_gaps(weight)]
+        for weight, data in gaps:
+            weight.data = data.contiguous()
+        for weight in stepped:
+            if not _same_order(weight, weight.grad):
+                weight.grad = torch.empty_like(weight).copy_(weight.grad)
+        weights = [weight for weight in stepped if _scattered(weight)]
         for weight in weights:
             self._permute(weight, (0, 2, 3, 1))
         try:
@@ -109,6 +117,8 @@ class _InMemoryOrder(torch.optim.Optimizer):
         finally:
             for weight in weights:
                 self._permute(weight, (0, 3, 1, 2))
+            for weight, data in gaps:
+                weight.data = data.copy_(weight.data)
 
     def _permute(self, weight: Tensor, order: tuple[int, ...]) -> None:
         grad, weight.grad = weight.grad, None
@@ -122,10 +132,20 @@ class _InMemoryOrder(torch.optim.Optimizer):
 
 
 def _scattered(weight: Tensor) -> bool:
-    """Whether it is a weight on a CPU that is in channels_last order and in no other."""
-    if weight.device.type != "cpu" or weight.dim() != 4 or weight.grad is None or weight.is_contiguous():
-        return False
-    return all(x.is_contiguous(memory_format=torch.channels_last) for x in (weight, weight.grad))
+    """Whether a weight, and so its gradient, is in channels_last order and in no other."""
+    return weight.dim() == 4 and not weight.is_contiguous() and weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def _has_gaps(weight: Tensor) -> bool:
+    """Whether a weight does not fill its memory: part of another tensor, say."""
+    return not weight.is_contiguous() and not _scattered(weight) and not _same_order(weight, torch.empty_like(weight))
+
+
+def _same_order(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors of one shape lie in memory alike; a stride along a size of 1 means nothing."""
+    if a.stride() == b.stride():
+        return True
+    return all(one == other for size, one, other in zip(a.shape, a.stride(), b.stride(), strict=True) if size > 1)
 
 
 class _FusedSGD(_InMemoryOrder, torch.optim.SGD):
