@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
+import torch
 from torch import nn
 
+from spikedistill.data import Augment, TensorSplit, datasets
 from spikedistill.errors import InputError
 from spikedistill.methods import TSER, Method, MethodModule, Sum, methods
 from spikedistill.methods.divergences import cross_entropy
@@ -152,7 +154,30 @@ def test_every_architecture(model, small, resumes):
     resumes(replace(recipe, model=model, seed=2, name=f"model-{model.name}"))
 
 
+def few_of(kind):
+    """The data set with three and two random images of each class in place of its files, which its own tests read."""
+
+    def part(count, seed):
+        draw = torch.Generator().manual_seed(seed)
+        labels = torch.arange(kind.classes).repeat(count)
+        shape = (len(labels), *kind().shape)
+        return TensorSplit(torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8), labels)
+
+    counts = {"train_counts": (3,) * kind.classes, "test_counts": (2,) * kind.classes}
+    few = {"name": f"few-{kind.name}", "_read": lambda self: (part(3, 0), part(2, 1))}
+    return dataclass(frozen=True)(type(f"Few{kind.__name__}", (kind,), {"__module__": __name__, **counts, **few}))
+
+
+@pytest.mark.parametrize("kind", datasets().values(), ids=lambda kind: kind.name)
+def test_every_data_set(kind, small, resumes):
+    """Its shape, statistics and augmentation, held-out images too."""
+    recipe, _ = small
+    data = few_of(kind)(validation=6, augment=Augment(crop=1, flip=True, cutout=2))
+    resumes(replace(recipe, data=data, name=f"data-{kind.name}"))
+
+
 def test_the_suite_finds_what_there_is():
+    assert {"cifar10", "digits", "fashion-mnist", "mnist"} <= datasets().keys()
     assert {"cross-entropy", "kdsnn", "sum", "tet", "tser", "vanilla-kd"} <= {method.name for method in FOUND}
     assert {"IF", "LIF", "PLIF", "ReLU"} <= {kind.__name__ for kind in shipped_kinds(Neuron).values()}
     assert {"convnet", "mlp", "resnet", "wrn"} <= {model.name for model, _ in SMALLEST}
