@@ -38,10 +38,10 @@ def weights(run):
 def test_writing_and_reading_are_one_run(precision, cached, tmp_path, asked):
     cached = replace(cached, precision=precision)
     writing = runs.train_recipe(cached, tmp_path / "writing", "cpu")
-    assert sorted(asked) == [2, 20, 20, 50, 50, 50, 50]  # two images at the start, then both views
+    assert sorted(asked) == [20, 20, 50, 50, 50, 50]  # both views
     asked.clear()
     reading = runs.train_recipe(cached, tmp_path / "reading", "cpu")
-    assert len(asked) == 1 + 2  # a batch of each view is verified: no step asks the teacher
+    assert len(asked) == 2  # a batch of each view is verified: no step asks the teacher
     assert weights(writing) == weights(reading)
 
 
@@ -72,7 +72,7 @@ def test_one_store_serves_all_seeds_batch_sizes_methods_and_students(cached, fil
     for change in changes:
         asked.clear()
         runs.train_recipe(replace(cached, **change), tmp_path / "runs", "cpu")
-        assert len(asked) == 1 + 2  # two images at the start, then what is verified
+        assert len(asked) == 2  # what is verified
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
@@ -120,7 +120,7 @@ def test_fewer_views_repeat_for_teacher_and_student(cached, opened, tmp_path, mo
 
     monkeypatch.setattr(loop, "train_step", spy)
     runs.train_recipe(few, tmp_path / "runs", "cpu")
-    assert sum(asked) == 2 + 2 * 120
+    assert sum(asked) == 2 * 120
     store = opened(few)
     assert len(steps) == 10
     for epoch, batch, logits in steps:
@@ -134,7 +134,7 @@ def test_without_augmentation_one_view_is_all(cached, stripes, tmp_path, asked):
     plain = replace(cached, data=stripes(), epochs=3)
     runs.train_recipe(plain, tmp_path / "runs", "cpu")
     assert len(list(tmp_path.glob("cache/*/view-*"))) == 1
-    assert sum(asked) == 2 + 120
+    assert sum(asked) == 120
 
 
 def test_as_many_views_as_epochs_change_nothing(cached, tmp_path):

@@ -31,7 +31,7 @@ def task(recipe, folder, teacher=None):
 
 @dataclass(frozen=True)
 class Brittle(Method):
-    """Cross-entropy with a term that is not a number from the call number `at` on."""
+    """Cross-entropy with a term that is not a number from step number `at` on; the first call is the rehearsal's."""
 
     name: ClassVar[str] = "brittle"
     needs_teacher: ClassVar[bool] = False
@@ -41,7 +41,7 @@ class Brittle(Method):
 
     def losses(self, student, teacher, labels):
         CALLS.append(1)
-        bad = len(CALLS) >= self.at
+        bad = len(CALLS) > self.at
         if self.gradient:  # finite itself, its gradient is not
             extra = (student.logits * 0).abs().sqrt().sum() if bad else student.logits.sum() * 0
         else:

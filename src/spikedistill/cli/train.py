@@ -9,6 +9,7 @@ from spikedistill.cli.first_look import check_options
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.shown import print_metrics
 from spikedistill.errors import InputError
+from spikedistill.machine.terminal import printable
 
 if TYPE_CHECKING:
     from spikedistill.machine.progress import Reporter
@@ -20,7 +21,7 @@ def train_command(words: list[str]) -> int:
     parser = Parser(
         prog="spikedistill train",
         usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--seeds 0-4] [--runs DIR] "
-        "[--device NAME] [--import FILE.py]",
+        "[--device NAME] [--check] [--import FILE.py]",
         description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
         "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
         epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
@@ -41,6 +42,11 @@ def train_command(words: list[str]) -> int:
         help="a teacher that a recipe trains keeps its own seed (the default), or takes the student's",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="train nothing: say whether all fits, how large it is and how long it takes",
+    )
     add_import(parser)
     if not words or words[0] in ("-h", "--help"):
         parser.print_help()
@@ -66,12 +72,39 @@ def train_command(words: list[str]) -> int:
     from spikedistill.machine.progress import reporter
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
-    if several:
+    if known.check:
+        show_check(recipe, known.runs, known.device)
+    elif several:
         recipes = [seeds.with_seed(recipe, seed, known.teacher_seed) for seed in several]
         train_seeds(recipes, known.runs, known.device, reporter())
     else:
         train_one(seeds.with_seed(recipe, recipe.seed, known.teacher_seed), known.runs, known.device, reporter())
     return 0
+
+
+def show_check(recipe: "Recipe", root: str, device: str) -> None:
+    """Print what the rehearsal finds: a block for each network that would be trained, teachers first."""
+    from spikedistill.runs import train as runs
+    from spikedistill.runs.folder import Run
+
+    total = 0.0
+    for one in runs.check_recipe(recipe, root, device):
+        if isinstance(one, Run):
+            print(f"{one.recipe.name}: has run already, {one.folder}")
+            continue
+        total += one.seconds
+        each = f"{one.recipe.epochs} epochs of batches of {one.recipe.batch_size}"
+        time = f"{_minutes(one.seconds)}, {one.step_seconds * 1000:,.1f} ms a step"
+        for name, text in (*one.lines, ("steps", f"{one.steps:,}: {each}"), ("time", time)):
+            print(f"{name:10} {printable(text)}")
+        print()
+    print(f"in all {_minutes(total)} on this machine, beside reading data and storing answers; nothing was trained")
+
+
+def _minutes(seconds: float) -> str:
+    units = ((3600, "h"), (60, "min"), (0, "s"))
+    size, name = next(unit for unit in units if seconds >= 1.5 * unit[0])
+    return f"about {seconds / max(size, 1):,.1f} {name}"
 
 
 def train_one(recipe: "Recipe", root: str, device: str, report: "Reporter") -> None:

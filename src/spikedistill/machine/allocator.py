@@ -5,8 +5,14 @@ them again page by page, each zeroed by the kernel: a tenth to a third of a trai
 (`docs/speed.md`).
 """
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
+
+import torch
+
+from spikedistill.errors import InputError
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Parameters of mallopt(3)."""
@@ -28,3 +34,27 @@ def keep_freed_memory() -> bool:
         return False
     kept = mallopt(M_MMAP_THRESHOLD, 1 << 30) or mallopt(M_MMAP_THRESHOLD, 32 << 20)  # older ones take no more
     return bool(kept and mallopt(M_TRIM_THRESHOLD, 2**31 - 1) and mallopt(M_TOP_PAD, 64 << 20))
+
+
+def memory(device: torch.device) -> int:
+    """Return the bytes of memory that a device has, whoever uses them."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@contextlib.contextmanager
+def said_in_a_line(name: str) -> Iterator[None]:
+    """Turn an allocator's "can't allocate" into an InputError that names the recipe."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        words = ("can't allocate", "out of memory", "not enough memory", "Storage size calculation overflowed")
+        if isinstance(error, MemoryError) or any(word in text for word in words):
+            line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+            raise InputError(
+                f"{name} needs more memory than there is ({line}). Take a smaller batch_size, fewer steps or a "
+                "smaller model."
+            ) from error
+        raise

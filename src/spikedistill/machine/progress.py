@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,9 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """One line for people."""
+
+    def header(self, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
+        """A run begins or goes on: what it trains, a name and a text for each line, and its epochs so far."""
 
     def begin(self, label: str, done: int, total: int) -> None:
         """Training starts, or goes on, at step `done` of `total`."""

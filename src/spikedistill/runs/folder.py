@@ -173,11 +173,15 @@ def begin(recipe: Recipe, root: Path) -> Run:
     return run
 
 
-def record_kernels(run: Run, kernels: str, report: Reporter) -> None:
-    """Add the kernels that an unfinished run is about to run under to those of its earlier parts, in run.json."""
+def record_kernels(run: Run, kernels: str, report: Reporter) -> list[str]:
+    """Add the kernels that an unfinished run is about to run under to those of its earlier parts, in run.json.
+
+    Returns:
+        Those of all parts, in order, each change once.
+    """
     path = run.folder / "run.json"
     info = _read_json(path)
-    earlier = kernels_of(run) if os.path.isfile(run.checkpoint) else []  # or else nothing of them is left
+    earlier = info.get("kernels", []) if os.path.isfile(run.checkpoint) else []  # or else nothing of them is left
     if earlier and earlier[-1] != kernels:
         report.say(
             f"{run.folder} ran under the kernels {earlier[-1]!r} and goes on under {kernels!r}: its last digits are "
@@ -185,12 +189,7 @@ def record_kernels(run: Run, kernels: str, report: Reporter) -> None:
         )
     now = earlier if kernels in earlier[-1:] else [*earlier, kernels]
     write_json(path, info | {"kernels": now})
-
-
-def kernels_of(run: Run) -> list[str]:
-    """Return the kernels that the parts of a run ran under, in order, each change once."""
-    found = _read_json(run.folder / "run.json").get("kernels", [])
-    return [str(name) for name in found] if isinstance(found, list) else []
+    return now
 
 
 def own_folder(recipe: Recipe, root: Path) -> Path:

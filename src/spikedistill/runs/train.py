@@ -13,19 +13,18 @@ from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import Accuracy, accuracy
 from spikedistill.kernels.choice import in_use
 from spikedistill.machine import state_files
-from spikedistill.machine.allocator import keep_freed_memory
+from spikedistill.machine.allocator import keep_freed_memory, said_in_a_line
 from spikedistill.machine.device import pick_device, resolve_precision
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import write_atomically
 from spikedistill.methods.method import Side, Signals
-from spikedistill.models.taps import attach
 from spikedistill.randomness import Draws
 from spikedistill.recipe import Recipe, Teacher, everywhere
+from spikedistill.runs.describe import inner_recipes
 from spikedistill.runs.folder import (
     Run,
     begin,
     find,
-    kernels_of,
     locked,
     open_run,
     record_kernels,
@@ -33,12 +32,12 @@ from spikedistill.runs.folder import (
     write_json,
 )
 from spikedistill.runs.provenance import versions
+from spikedistill.runs.rehearse import ContextOf, Estimate, estimate, rehearse
 from spikedistill.teachers.agreement import compare_answers, keep_answers
 from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.teachers.stored import open_store
 from spikedistill.training import loop
-from spikedistill.training.plan import Plan
 from spikedistill.training.state import TrainingState
 from spikedistill.values.plain import UNUSED, from_json, to_json
 
@@ -72,19 +71,58 @@ def train_recipe(
     keep_freed_memory()
     place = pick_device(device)
     runs = runs_root(root)
+    context_of = contexts(runs, place, report)
     recipe = check(recipe)
-    context = context_for(recipe, runs, place, report)
-    recipe = resolve(recipe, context)
+    recipe = resolve(recipe, context_of(recipe))
+    run = find(recipe, runs)
+    if run is None or not (run.finished or run.checkpoint.exists()):
+        rehearse(recipe, context_of)
+    return _run(recipe, runs, context_of, report)
+
+
+def check_recipe(recipe: Recipe, root: Path | str = "runs", device: str = "auto") -> list[Estimate | Run]:
+    """Rehearse a recipe and say what its training will be like, without training anything; no file of data is read.
+
+    Returns:
+        An estimate for each recipe that would be trained, teachers first and the recipe itself last; the run of one
+        that has run already in its place.
+
+    Raises:
+        InputError: it cannot be run as it is.
+    """
+    keep_freed_memory()
+    runs = runs_root(root)
+    context_of = contexts(runs, pick_device(device), Reporter())
+    recipe = check(recipe)
+    recipe = resolve(recipe, context_of(recipe))
+    rehearse(recipe, context_of)
+    found: dict[str, Estimate | Run] = {}
+
+    def look(one: Recipe) -> None:
+        run = find(one, runs)
+        if run is not None and run.finished:
+            found[one.hash] = run
+        elif one.hash not in found:
+            for inner in inner_recipes(one.teacher):
+                look(inner)
+            found[one.hash] = estimate(one, context_of(one))
+
+    look(recipe)
+    return list(found.values())
+
+
+def _run(recipe: Recipe, runs: Path, context_of: ContextOf, report: Reporter) -> Run:
+    """Return the finished run of a resolved recipe that has been rehearsed; see `train_recipe`."""
     run = find(recipe, runs)
     if run is None or not run.finished or run.checkpoint.exists():
-        with locked(recipe, runs, report):
+        with locked(recipe, runs, report), said_in_a_line(recipe.name):
             run = begin(recipe, runs)
             state_files.remove_partial_files(run.folder)
             if not run.finished:
-                _finish(run, context, place, report)
+                _finish(run, context_of(recipe), report)
                 return run
             run.checkpoint.unlink(missing_ok=True)  # a process was killed at the very end
-    compare_teacher(run, context)
+    compare_teacher(run, context_of(recipe))
     report.say(f"{run.folder} has run already.")
     return run
 
@@ -179,48 +217,60 @@ def resolve(recipe: Recipe, context: Context) -> Recipe:
     return replace(recipe, teacher=recipe.teacher and recipe.teacher.resolve(context))
 
 
-def context_for(recipe: Recipe, root: Path, device: torch.device, report: Reporter) -> Context:
-    """Return what the teacher of a recipe needs in order to be loaded: its recipe is trained in the same root."""
+def contexts(root: Path, device: torch.device, report: Reporter) -> ContextOf:
+    """Return what gives the teacher of a recipe what it needs to be loaded: its recipe is trained in the same root."""
+    made: dict[str, object] = {}
 
-    def train(teacher: Recipe) -> Trained:
-        run = train_recipe(everywhere(teacher, with_root(recipe.data.root)), root, str(device), report)
-        return Trained(run.recipe, run.network())
+    def context_of(recipe: Recipe) -> Context:
+        def train(teacher: Recipe) -> Trained:
+            run = _run(everywhere(teacher, with_root(recipe.data.root)), root, context_of, report)
+            return Trained(run.recipe, run.network())
 
-    def open_folder(folder: str) -> Trained:
-        run = open_run(Path(folder))
-        return Trained(run.recipe, run.network())
+        return Context(
+            data=recipe.data,
+            device=device,
+            precision=resolve_precision(recipe.precision, device),
+            taps=recipe.method.teacher_taps,
+            train=train,
+            open=open_trained,
+            resolve=resolve_inner,
+            made=made,
+        )
 
     def resolve_inner(inner: Recipe) -> Recipe:
-        return resolve(check(inner), context_for(inner, root, device, report))
+        inner = check(inner)
+        return resolve(inner, context_of(inner))
 
-    return Context(
-        data=recipe.data,
-        device=device,
-        precision=resolve_precision(recipe.precision, device),
-        taps=recipe.method.teacher_taps,
-        train=train,
-        open=open_folder,
-        resolve=resolve_inner,
-    )
+    return context_of
 
 
-def _finish(run: Run, context: Context, device: torch.device, report: Reporter) -> None:
-    """Train to the end, then write weights and numbers; what can be wrong is found before a teacher is trained."""
-    recipe = run.recipe
+def context_for(recipe: Recipe, root: Path, device: torch.device, report: Reporter) -> Context:
+    """Return what the teacher of one recipe needs to be loaded; see `contexts`."""
+    return contexts(root, device, report)(recipe)
+
+
+def open_trained(folder: str) -> Trained:
+    """Return the network in the folder of a finished run. Raises InputError where there is none."""
+    run = open_run(folder)
+    return Trained(run.recipe, run.network())
+
+
+def _finish(run: Run, context: Context, report: Reporter) -> None:
+    """Train to the end, then write weights and numbers; damaged data are found before a teacher is trained."""
+    recipe, device = run.recipe, context.device
     splits = recipe.data.load().to(device)
-    check_student(recipe, splits)
     teacher = load_teacher(run, context, splits.train, report)
 
     def write_log(state: TrainingState) -> None:
         lines = "".join(json.dumps(record) + "\n" for record in state.records)
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
-    record_kernels(run, in_use(device.type), report)
+    kernels = record_kernels(run, in_use(device.type), report)
     task = loop.Task(recipe, splits, teacher, device, run.folder, write_log)
     state = loop.train_network(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
     state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
-    write_json(run.folder / "metrics.json", numbers(run, state, result, splits))
+    write_json(run.folder / "metrics.json", numbers(run, state, result, splits) | {"kernels": kernels})
     task.checkpoint.unlink()  # last: a run that is killed before it loses nothing
 
 
@@ -273,19 +323,6 @@ def with_root(root: str) -> Callable[[Recipe], Recipe]:
     return lambda recipe: recipe if recipe.data.root else replace(recipe, data=replace(recipe.data, root=root))
 
 
-def check_student(recipe: Recipe, splits: Splits) -> None:
-    """Raise InputError where the student cannot be built, tapped or given a whole batch."""
-    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
-    attach(student, recipe.method.student_taps)
-    plan = Plan(recipe, len(splits.train))
-    if 1 in plan.batch_sizes:
-        frames = () if recipe.data.steps is None else (recipe.data.steps,)
-        try:
-            student(torch.zeros(*frames, 1, *recipe.data.shape), recipe.steps)
-        except ValueError as error:
-            raise InputError("batch_size 1 leaves a norm one value per channel. Take 2 or more.") from error
-
-
 def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) -> dict[str, Any]:
     """Return what metrics.json says of a finished run."""
     recipe = run.recipe
@@ -307,5 +344,4 @@ def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) ->
         "images_per_second": images / state.seconds,
         "seed": recipe.seed,
         "versions": versions(),
-        "kernels": kernels_of(run),
     }

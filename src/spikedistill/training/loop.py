@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spikedistill.data.batches import Batches
 from spikedistill.data.normalise import normalise
@@ -127,11 +127,11 @@ def save(task: Task, state: TrainingState) -> None:
 def resume(task: Task, state: TrainingState) -> None:
     """Bring back the state of the checkpoint. Raises InputError; see `train_network`."""
     saved = state_files.load(task.checkpoint)
-    if task.teacher:
+    if task.teacher and isinstance(saved, dict):
         compare_digests(saved.get("teacher", ""), task.teacher.digest, f"The teacher of {task.folder}")
     try:
         state.restore(saved)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{task.checkpoint} does not fit its recipe ({error}). Delete the folder to train the run again."
         ) from error
@@ -204,11 +204,8 @@ def train_epoch(
 
 def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     """One step of the optimiser; counts and returns the raw loss terms, detached, without waiting for the device."""
-    recipe, settings = task.recipe, task.plan.settings(state.epoch, state.images)
-    teacher = task.teacher.answers(batch) if task.teacher else None
-    images = normalise(batch.images, recipe.data.mean, recipe.data.std)
-    draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
-    logits, losses = state.trained(images, settings.steps, teacher, batch.labels, draws, settings.backward)
+    recipe = task.recipe
+    logits, losses = forward(task, state, batch)
     state.optimizer.zero_grad(set_to_none=True)
     recipe.method.total(losses).backward()
     if recipe.clip_norm:
@@ -220,6 +217,18 @@ def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     detached = {name: value.detach() for name, value in losses.items()}
     state.count(detached, (logits.detach().mean(0).argmax(-1) == batch.labels).sum(), len(batch.labels))
     return detached
+
+
+def forward(task: Task, state: TrainingState, batch: Batch) -> tuple[Tensor, Losses]:
+    """Return the student's logits for a batch, and the raw loss terms, as they are where the state stands."""
+    recipe, settings = task.recipe, task.plan.settings(state.epoch, state.images)
+    teacher = task.teacher.answers(batch) if task.teacher else None
+    images = normalise(batch.images, recipe.data.mean, recipe.data.std)
+    draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
+    answer: tuple[Tensor, Losses] = state.trained(
+        images, settings.steps, teacher, batch.labels, draws, settings.backward
+    )
+    return answer
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -1,0 +1,60 @@
+"""A run in a few lines for people, before it is trained: what is trained on what, and where."""
+
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any
+
+import torch
+
+from spikedistill.kernels.choice import in_use
+from spikedistill.recipe import Recipe, Teacher
+from spikedistill.values.kinds import command_name
+
+
+def describe(recipe: Recipe, device: torch.device, parameters: int) -> list[tuple[str, str]]:
+    """Return what a resolved recipe will train, a name and a text for each line."""
+    data, frames = recipe.data, "" if recipe.data.steps is None else f" of {recipe.data.steps} frames"
+    spiking = recipe.model.spikes(recipe.neuron)
+    neuron = [] if "neuron" in recipe.unused else [short(recipe.neuron)]
+    steps = [f"T = {recipe.time_steps}"] if spiking or recipe.time_steps > 1 else []
+    images = data.train_size or sum(data.train_counts) - data.validation
+    lines = [
+        ("recipe", f"{recipe.name} ({recipe.hash}), seed {recipe.seed}"),
+        ("student", ", ".join([short(recipe.model), *neuron, *steps, f"{parameters:,} parameters"])),
+        ("teacher", in_words(recipe.teacher)),
+        ("method", short(recipe.method)),
+        ("data", f"{data.name}, {images:,} x {'x'.join(map(str, data.shape))}{frames}, {data.classes} classes"),
+        ("machine", f"{device}, {recipe.precision}, kernels: {in_use(device.type)}"),
+    ]
+    return [(name, text) for name, text in lines if text]
+
+
+def inner_recipes(teacher: Teacher | None) -> Iterator[Recipe]:
+    """Yield the recipes that a teacher needs trained, those within the teachers that it wraps too."""
+    for inner in teacher.inner() if teacher else ():
+        if isinstance(inner, Teacher):
+            yield from inner_recipes(inner)
+        else:
+            yield inner
+
+
+def in_words(teacher: Teacher | None) -> str:
+    """Return what a teacher is, in a few words: its kind, and the recipes or places that it names."""
+    if teacher is None:
+        return ""
+    names = [inner.name for inner in inner_recipes(teacher)]
+    places = [value for name in ("folder", "target") if (value := getattr(teacher, name, ""))]
+    return f"{type(teacher).__name__} {', '.join(names + places)}".strip()
+
+
+def short(value: Any) -> str:
+    """Return a part's name and those of its fields that are not at their default: `convnet(channels=(8,))`."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return repr(value)
+    changed = [f for f in fields(value) if getattr(value, f.name) != _default(f)]
+    inner = ", ".join(f"{f.name}={short(getattr(value, f.name))}" for f in changed)
+    return f"{command_name(type(value))}{f'({inner})' if inner else ''}"
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
