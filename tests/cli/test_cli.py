@@ -148,6 +148,7 @@ def test_training_as_in_the_readme(cli, tmp_path):
         ("list --jsn", "Unknown option '--jsn'. Did you mean '--json'?"),
         ("--versoin", "Unknown option '--versoin'. Did you mean '--version'?"),
         ("cite", "name"),
+        ("cite tser kdsnn", "'kdsnn' is one word too many"),
         ("cite tsr", "Unknown recipe or method 'tsr'. Did you mean 'tser'?"),
     ],
 )

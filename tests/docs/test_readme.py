@@ -58,7 +58,8 @@ def test_every_command_is_there(line, cli, monkeypatch):
         def stop(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(runs, "train_recipe", stop)
+        for function in ("train_recipe", "check_recipe"):
+            monkeypatch.setattr(runs, function, stop)
         code, _, err = cli(name, *words)
         assert code in (0, 130), err
         return

@@ -39,6 +39,24 @@ def test_the_only_recipe_of_a_file_needs_no_name(folder):
     assert recipe_files.load(f"{path}:mine") == recipe
 
 
+TAUGHT = """
+from dataclasses import replace
+from spikedistill import FromRecipe
+from spikedistill.methods import KDSNNResponse
+student = replace(mine, epochs=2, method=KDSNNResponse(), teacher=FromRecipe(mine))
+unnamed = replace(student, teacher=FromRecipe(replace(mine, seed=1)))
+"""
+
+
+def test_a_teacher_is_named_after_its_variable(folder):
+    """Its run's folder would be called recipe-... otherwise."""
+    path = folder / "my.py"
+    path.write_text(RECIPE + TAUGHT)
+    student = recipe_files.load(f"{path}:student")
+    assert (student.name, student.teacher.recipe.name) == ("student", "mine")
+    assert recipe_files.load(f"{path}:unnamed").teacher.recipe.name == "recipe"
+
+
 def test_one_of_several_has_to_be_named(folder):
     path = folder / "my.py"
     path.write_text(RECIPE + SECOND)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from spikedistill.errors import InputError, nearest
+from spikedistill.errors import InputError, nearest, shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,6 +23,8 @@ class Parser(argparse.ArgumentParser):
         known, unknown = self.parse_known_args(words)
         if unknown:
             given = unknown[0].partition("=")[0]
+            if not given.startswith("-"):
+                raise InputError(f"{shown(given)} is one word too many. `{self.prog} --help` says what is asked for.")
             hint = nearest(given, self.options)
             raise InputError(f"Unknown option {given!r}.{hint} `{self.prog} --help` lists all.")
         return known

@@ -45,7 +45,7 @@ def train_command(words: list[str]) -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="train nothing: say whether all fits, how large it is and how long it takes",
+        help="train nothing: say whether all fits, how large it is and how long it takes, for one seed",
     )
     add_import(parser)
     if not words or words[0] in ("-h", "--help"):
@@ -72,13 +72,13 @@ def train_command(words: list[str]) -> int:
     from spikedistill.machine.progress import reporter
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
+    recipes = [seeds.with_seed(recipe, seed, known.teacher_seed) for seed in several or (recipe.seed,)]
     if known.check:
-        show_check(recipe, known.runs, known.device)
+        show_check(recipes[0], known.runs, known.device)
     elif several:
-        recipes = [seeds.with_seed(recipe, seed, known.teacher_seed) for seed in several]
         train_seeds(recipes, known.runs, known.device, reporter())
     else:
-        train_one(seeds.with_seed(recipe, recipe.seed, known.teacher_seed), known.runs, known.device, reporter())
+        train_one(recipes[0], known.runs, known.device, reporter())
     return 0
 
 

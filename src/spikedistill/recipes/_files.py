@@ -61,7 +61,7 @@ def load(name: str) -> "Recipe":
         names = ", ".join(f"{path}:{known}" for known in recipes) or "none"
         raise InputError(f"{name} does not say which recipe.{nearest(variable, recipes)} The file holds: {names}.")
     recipe: Recipe = values[variable]
-    return _named(recipe, variable)
+    return _with_named_teachers(_named(recipe, variable), recipes)
 
 
 def recipes_of(path: Path) -> "dict[str, Recipe]":
@@ -95,6 +95,16 @@ def _is_file_name(name: str) -> bool:
 
 def _named(recipe: "Recipe", name: str) -> "Recipe":
     return replace(recipe, name=name) if recipe.name == "recipe" else recipe
+
+
+def _with_named_teachers(recipe: "Recipe", recipes: "dict[str, Recipe]") -> "Recipe":
+    """Return the recipe with the recipes of its teachers named after the file's variables that hold them."""
+    from spikedistill.recipe import everywhere
+
+    def named(one: "Recipe") -> "Recipe":
+        return _named(one, next((name for name, other in recipes.items() if other == one), one.name))
+
+    return everywhere(recipe, named)
 
 
 def _is_recipe(value: Any) -> bool:
