@@ -22,11 +22,11 @@ class Held(nn.Module):
 
     def __init__(self, network: nn.Module, steps: int, backward: Backward = "time") -> None:
         super().__init__()
-        self.network, self.steps, self.backward_pass = network, steps, backward_pass(backward)
+        self.network, self.steps, self.backward = network, steps, backward
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [T, B, K]."""
-        with self.backward_pass:
+        with backward_pass(self.backward):
             logits: Tensor = self.network(images, self.steps)
         return logits
 

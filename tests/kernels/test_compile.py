@@ -85,19 +85,33 @@ def test_a_network_compiles_with_inductor() -> None:
     compare(IF(), "inductor")
 
 
+class Pass(nn.Module):
+    """A network, and the way back that its forward pass asks for, as the training step does; None for its caller's."""
+
+    def __init__(self, network: nn.Module, way: Backward | None) -> None:
+        super().__init__()
+        self.network, self.way = network, way
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.way is None:
+            return self.network(images, 4)
+        with backward_pass(self.way):
+            return self.network(images, 4)
+
+
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # Dynamo's own doing
-@pytest.mark.parametrize("way", ["time", "rate"])
-def test_a_student_compiles_into_one_graph(way: Backward) -> None:
+@pytest.mark.parametrize(("within", "around"), [("time", "time"), ("rate", "time"), (None, "rate")], ids=str)
+def test_a_student_compiles_into_one_graph(within: Backward | None, around: Backward) -> None:
     torch.manual_seed(0)
     student = WRN(10, 1).build((3, 16, 16), 10, IF())
     images, labels, grads = torch.randn(4, 3, 16, 16), torch.randint(10, (4,)), []
     for compiled in (False, True):
-        copied = deepcopy(student)
-        function = torch.compile(copied, backend="aot_eager", fullgraph=True) if compiled else copied
-        with backward_pass(way):
-            logits = function(images, 4)
+        step = Pass(deepcopy(student), within)
+        function = torch.compile(step, backend="aot_eager", fullgraph=True) if compiled else step
+        with backward_pass(around):
+            logits = function(images)
         torch.nn.functional.cross_entropy(logits.mean(0), labels).backward()
-        grads.append([parameter.grad for parameter in copied.parameters()])
+        grads.append([parameter.grad for parameter in step.parameters()])
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 

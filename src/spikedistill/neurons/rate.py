@@ -26,7 +26,8 @@ _way: Backward = "time"
 class backward_pass:  # noqa: N801
     """Context in which networks go back through time (`time`) or once, on rates averaged over time (`rate`).
 
-    It is entered around the forward pass; the backward pass may come later.
+    It is entered around the forward pass; the backward pass may come later. torch.compile takes it where it is made
+    and entered within what is compiled, or entered outside of it.
     """
 
     def __init__(self, way: Backward) -> None:
