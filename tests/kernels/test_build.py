@@ -215,6 +215,16 @@ def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert build.cache_folder() == tmp_path / "mine"
 
 
+def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in (build.CACHE_VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert build.state() == (False, f"no home directory; name a folder with {build.CACHE_VARIABLE}")
+
+
 @pytest.mark.usefixtures("cpu_kernels")
 def test_what_is_active_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = {name: (is_active, why) for name, is_active, why in kernels.active()}

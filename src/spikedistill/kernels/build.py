@@ -72,10 +72,17 @@ def state() -> tuple[bool, str]:
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept."""
-    if folder := os.environ.get(CACHE_VARIABLE):
-        return Path(folder).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikedistill"
+    """Where libraries are kept.
+
+    Raises:
+        BuildError: there is no home directory to keep them in.
+    """
+    try:
+        if folder := os.environ.get(CACHE_VARIABLE):
+            return Path(folder).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikedistill"
+    except RuntimeError as error:
+        raise BuildError(f"no home directory; name a folder with {CACHE_VARIABLE}") from error
 
 
 def _compiler() -> str:
