@@ -104,3 +104,34 @@ def test_part_of_a_split():
     split = TensorSplit(torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1), torch.arange(5))
     part = split[torch.tensor([4, 1])]
     assert part.images.flatten().tolist() == part.labels.tolist() == [4, 1]
+
+
+def test_the_room_offers_its_classes(command):
+    import spikedistill.data as room
+
+    for name in room.__all__:
+        assert getattr(room, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'FashionMnist'"):
+        _ = room.FashionMnist
+    code = "import sys, spikedistill.data as d; assert 'torch' not in sys.modules; from spikedistill.data import Crop"
+    assert command("-c", code, program=()).returncode == 0
+
+
+def test_augmentation_is_changed_on_the_command_line():
+    from spikedistill.recipe import Recipe
+    from spikedistill.recipes.mnist import scratch
+    from spikedistill.values.change import change
+
+    recipe = scratch
+    for path, given, expected in [
+        ("crop", "1", Augment(crop=1)),
+        ("cutout.length", "7", Augment(crop=1, cutout=7)),
+        ("flip", "true", Augment(crop=1, flip=True, cutout=7)),
+        ("policy", "cifar10", Augment(crop=1, flip=True, policy="cifar10", cutout=7)),
+        ("crop", "0", Augment(flip=True, policy="cifar10", cutout=7)),
+        ("flip", "false", Augment(policy="cifar10", cutout=7)),
+    ]:
+        recipe = change(recipe, {f"data.augment.{path}": given})
+        assert isinstance(recipe, Recipe)
+        assert recipe.data.augment == expected
+    assert change(recipe, {"data.augment": "none"}).data.augment == ()

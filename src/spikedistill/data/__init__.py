@@ -1,12 +1,67 @@
-"""Data sets in their published formats, as uint8 tensors, and batched augmentation."""
+"""Data sets as uint8 splits, in their published formats or of one's own, and batched augmentation.
 
-from spikedistill.data.dataset import Augment, Dataset
-from spikedistill.data.split import Batch, Split, Splits, TensorSplit
-from spikedistill.values.kinds import shipped_kinds
+What is here is imported when it is asked for: the package alone does without torch.
+"""
 
-__all__ = ["Augment", "Batch", "Dataset", "Split", "Splits", "TensorSplit", "datasets"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikedistill.data.augment import Augment, Crop, Cutout, Flip
+    from spikedistill.data.autoaugment import AutoAugment
+    from spikedistill.data.cifar10 import CIFAR10
+    from spikedistill.data.dataset import Dataset
+    from spikedistill.data.digits import Digits
+    from spikedistill.data.mnist import MNIST, FashionMNIST
+    from spikedistill.data.own import OwnDataset
+    from spikedistill.data.split import Batch, Split, Splits, TensorSplit
+    from spikedistill.data.transform import Transform
+
+_PLACES = {
+    "augment": ("Augment", "Crop", "Cutout", "Flip"),
+    "autoaugment": ("AutoAugment",),
+    "cifar10": ("CIFAR10",),
+    "dataset": ("Dataset",),
+    "digits": ("Digits",),
+    "mnist": ("MNIST", "FashionMNIST"),
+    "own": ("OwnDataset",),
+    "split": ("Batch", "Split", "Splits", "TensorSplit"),
+    "transform": ("Transform",),
+}
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "Augment",
+    "AutoAugment",
+    "Batch",
+    "Crop",
+    "Cutout",
+    "Dataset",
+    "Digits",
+    "FashionMNIST",
+    "Flip",
+    "OwnDataset",
+    "Split",
+    "Splits",
+    "TensorSplit",
+    "Transform",
+    "datasets",
+]
 
 
-def datasets() -> dict[str, type[Dataset]]:
+def datasets() -> "dict[str, type[Dataset]]":
     """All data sets by their names on the command line."""
+    from spikedistill.data.dataset import Dataset
+    from spikedistill.values.kinds import shipped_kinds
+
     return shipped_kinds(Dataset)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `__all__` promises."""
+    import importlib
+
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
