@@ -12,8 +12,10 @@ from spikedistill.data.digits import Digits
 from spikedistill.data.mnist import MNIST
 from spikedistill.data.normalise import normalise
 from spikedistill.data.split import Split, TensorSplit
+from spikedistill.data.transform import Transform
 from spikedistill.errors import InputError
 from spikedistill.randomness import Draws
+from spikedistill.values.kinds import shipped_kinds
 
 EVERYTHING = CIFAR10(augment=Augment(crop=4, flip=True, policy="cifar10", cutout=16))
 ALONE = [
@@ -75,6 +77,19 @@ def test_epochs_and_seeds_differ_and_the_input_stays(data):
     assert not torch.equal(shown[0], shown[1])
     assert not torch.equal(shown[0], shown[2])
     assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("kind", shipped_kinds(Transform).values(), ids=lambda kind: kind.__name__)
+def test_every_kind_of_transformation_keeps_the_contract(kind):
+    images, index = pictures(CIFAR10()), torch.arange(64) * 1000
+    before, transform = images.clone(), kind().fitted((3, 32, 32), CIFAR10().mean)
+    together = transform(images, Draws(3, 5, index))
+    assert torch.equal(images, before)
+    assert (together.shape, together.dtype) == (images.shape, torch.uint8)
+    assert not torch.equal(together, images)
+    assert not torch.equal(together, transform(images, Draws(3, 6, index)))
+    for k in range(0, 64, 7):
+        assert torch.equal(transform(images[k : k + 1], Draws(3, 5, index[k : k + 1])), together[k : k + 1])
 
 
 def test_no_augmentation_is_none():

@@ -11,7 +11,7 @@ import torch
 from spikedistill.data import Augment, Split
 from spikedistill.data.dataset import Dataset
 from spikedistill.data.own import OwnDataset
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, UserCodeError
 from spikedistill.methods import KDSNNResponse
 from spikedistill.recipe import FromRecipe
 from spikedistill.runs import train as runs
@@ -129,6 +129,39 @@ def test_more_images_than_there_are_cannot_be_asked_for(tmp_path):
         replace(mine(tmp_path), train_size=31).load()
 
 
+def test_code_of_ones_own_that_fails_is_named():
+    with pytest.raises(UserCodeError, match="The data set mine cannot be read: FileNotFoundError") as caught:
+        Mine(file="/nowhere.npz").load()
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (lambda labels: Odd(labels.int()), "labels of a split must be a torch tensor"),
+        (lambda labels: Odd(labels.tolist()), "labels of a split must be a torch tensor"),
+        (lambda labels: Odd(labels), "float32; they must be uint8"),
+    ],
+)
+def test_a_split_of_ones_own_is_looked_at(split, words):
+    class Read(Mine):
+        def _read(self):
+            return split(torch.arange(4)), split(torch.arange(4))
+
+    with pytest.raises(InputError, match=words):
+        Read().load()
+
+
+class Odd(Split):
+    """Neither labels nor images are as they should be."""
+
+    def __init__(self, labels):
+        object.__setattr__(self, "labels", labels)
+
+    def take(self, index, view=0):
+        return torch.zeros(len(index), 1, 2, 2)
+
+
 def test_what_is_read_must_be_two_parts(tmp_path):
     class Odd(Mine):
         def _read(self):
@@ -183,7 +216,7 @@ def test_a_split_of_ones_own_is_found_out_about_in_parts(tmp_path):
     assert data.mean == pytest.approx((images.double() / 255).mean((0, 2, 3)).tolist(), abs=5e-5)
 
 
-def test_a_transformation_and_a_recipe_of_ones_own(command, tmp_path):
+def test_a_transformation_and_a_recipe_of_ones_own(cli, tmp_path):
     """Subclasses in a file that is imported are kinds like others."""
     Path(tmp_path / "parts.py").write_text(
         """
@@ -208,7 +241,7 @@ long = LongRecipe(**{**vars(scratch), "epochs": 1, "name": "long"})
 """
     )
     for words in (("digits-scratch", "--epochs", "1"), ("parts.py:darker",), ("parts.py:long",)):
-        done = command("train", *words, "--import", "parts.py", "--device", "cpu")
-        assert done.returncode == 0, done.stderr
+        code, _, said = cli("train", *words, "--import", "parts.py", "--device", "cpu")
+        assert code == 0, said
     said = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("runs/*/recipe.json"))]
     assert {"kind": "Darker", "amount": 3} in [one for recipe in said for one in recipe["data"]["augment"]]

@@ -20,6 +20,7 @@ from spikedistill.machine import state_files
 from spikedistill.methods import KDSNNResponse
 from spikedistill.models import ConvNet
 from spikedistill.neurons import ReLU
+from spikedistill.optim.phases import Phase
 from spikedistill.recipe import FromRecipe
 from spikedistill.runs import train as runs
 from spikedistill.runs.evaluate import evaluate_run
@@ -191,6 +192,11 @@ def test_an_ann_teaches_on_frames(on_events, tmp_path):
 
 
 def test_the_steps_of_frames_are_the_recipes(on_events, tmp_path):
-    with pytest.raises(InputError, match="steps is 3, and bars are frames of 4 time steps"):
-        runs.train_recipe(replace(on_events, steps=3), tmp_path, "cpu")
+    phases = (Phase(0.5, steps=2), Phase(1.0))
+    for changes, words in (
+        ({"steps": 3}, "steps is 3, and bars are frames"),
+        ({"phases": phases}, "cannot have 2"),
+    ):
+        with pytest.raises(InputError, match=words):
+            runs.train_recipe(replace(on_events, **changes), tmp_path, "cpu")
     assert not list(tmp_path.iterdir())

@@ -19,8 +19,13 @@ def to_split(part: Any, name: str) -> Split:
             whole numbers [N].
     """
     if isinstance(part, Split):
-        labels = _tensor(part.labels, f"The labels of {name}")
-        _check_labels(labels, len(labels), name)
+        labels: Any = part.labels
+        if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.dim() != 1:
+            raise InputError(f"{name}: the labels of a split must be a torch tensor [N] of type int64.")
+        if len(part):
+            first = part.take(torch.arange(1, device=labels.device))
+            _check_type(first, name)
+            _check_dimensions(tuple(first.shape), name)
         return part
     if not isinstance(part, Sequence) or len(part) != 2:
         raise InputError(

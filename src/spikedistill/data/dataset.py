@@ -108,7 +108,7 @@ class Dataset:
         Raises:
             InputError: files are missing and cannot be downloaded, are damaged, or are not what they should be.
         """
-        train, test = (to_split(part, self.name) for part in self._read())
+        train, test = (to_split(part, self.name) for part in self._read_both())
         self.check_read(train, test)
         validation = None
         if self.validation:
@@ -159,6 +159,9 @@ class Dataset:
 
     def _fitted(self) -> tuple[Transform, ...]:
         return tuple(transform.fitted(self.sample_shape, self.mean) for transform in self.augment)
+
+    def _read_both(self) -> tuple[Any, Any]:
+        return self._read()
 
     def _read(self) -> tuple[Any, Any]:
         """Return training and test data, each a `Split` or a pair of arrays or tensors (images, labels)."""

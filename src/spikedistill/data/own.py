@@ -13,14 +13,14 @@ each part can be a `spikedistill.data.Split`, which reads what it is asked for.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from spikedistill.data.checked import to_split
 from spikedistill.data.dataset import Dataset
 from spikedistill.data.split import Split, Splits
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, UserCodeError
 
 MOST_CLASSES = 10**6
 
@@ -115,7 +115,16 @@ class OwnDataset(Dataset):
         return facts
 
     def _splits(self) -> tuple[Split, Split]:
-        train, test = (to_split(part, self.name) for part in self._read())
+        train, test = (to_split(part, self.name) for part in self._read_both())
+        return train, test
+
+    def _read_both(self) -> tuple[Any, Any]:
+        try:
+            train, test = self._read()
+        except InputError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever code of one's own raises
+            raise UserCodeError(f"The data set {self.name} cannot be read: {type(error).__name__}: {error}") from error
         return train, test
 
     def check_read(self, train: Split, test: Split) -> None:
