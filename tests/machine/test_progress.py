@@ -16,7 +16,9 @@ RECORD = {
     "accuracy": 0.5,
     "images_per_second": 1234.0,
 }
-LINE = "epoch 3  cross_entropy 0.500  kl 0.250  train 87.50%  1,234 images/s  validation 75.00%  test 50.00%"
+LINE = (
+    "epoch   3  test  50.00%*  validation  75.00%  train  87.50%  cross_entropy   0.500  kl   0.250     1,234 images/s"
+)
 
 
 def drive(kind, monkeypatch, terminal, seconds=1.0):
@@ -42,7 +44,7 @@ def test_plain_lines(monkeypatch):
 
 def test_plain_lines_within_a_long_epoch(monkeypatch):
     lines = drive(Plain, monkeypatch, terminal=False, seconds=60.0).splitlines()
-    assert lines[2] == "epoch 3  cross_entropy 0.500  train 87.50%  1,234 images/s  0.0 min left"
+    assert lines[2] == "epoch   3  train  87.50%  cross_entropy   0.500     1,234 images/s  0.0 min left"
 
 
 def test_live(monkeypatch):
@@ -65,3 +67,21 @@ def test_the_terminal_decides(terminal, kind, monkeypatch):
     assert type(progress.reporter()) is kind
     monkeypatch.setenv("TERM", "dumb")
     assert type(progress.reporter()) is Plain
+
+
+def test_the_header_and_the_best_epoch():
+    """The best so far is that of the records before a resume too, and is chosen where the run chooses it."""
+    out = io.StringIO()
+    report = Plain(Console(file=out, width=200))
+    before = [RECORD | {"validation_accuracy": 0.7}]
+    report.header([("recipe", "mine"), ("student", "convnet")], before)
+    for validation in (0.6, 0.8, 0.8, 0.9):
+        report.epoch(RECORD | {"validation_accuracy": validation})
+    bare = {name: value for name, value in RECORD.items() if not name.endswith("accuracy")}
+    report.epoch(bare | {"train_accuracy": 0.5})
+    report.header([("recipe", "another")])
+    report.epoch(RECORD)
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["recipe   mine", "student  convnet"]
+    assert ["*" in line for line in lines[2:]] == [False, True, False, True, False, False, True]
+    assert lines[6].index("train") == len("epoch   3  test  50.00%   ")

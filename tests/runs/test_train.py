@@ -252,11 +252,11 @@ def test_a_resume_under_other_kernels_is_said_and_recorded(student, tmp_path, mo
             if record["epoch"] == 1:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "implementation", lambda _device: "fast")
+    monkeypatch.setattr(runs, "in_use", lambda _device: "fast")
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVES", -1.0)
     with pytest.raises(KeyboardInterrupt):
         runs.train_recipe(student, tmp_path, "cpu", Listener())
-    monkeypatch.setattr(runs, "implementation", lambda _device: "slow")
+    monkeypatch.setattr(runs, "in_use", lambda _device: "slow")
     with pytest.raises(KeyboardInterrupt):
         runs.train_recipe(student, tmp_path, "cpu", Listener())
     run = runs.train_recipe(student, tmp_path, "cpu")
@@ -299,3 +299,10 @@ def test_folders_that_cannot_hold_runs(root, student, tmp_path, monkeypatch):
         runs.train_recipe(student, root, "cpu")
     assert len(str(refused.value)) < 500
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_finished_run_takes_little_beyond_importing_torch(command):
+    """torch._dynamo takes longer to import than torch, and nothing needs it that does not compile."""
+    code = "import sys, spikedistill.runs.train; assert not {'torch._dynamo', 'sklearn'} & set(sys.modules)"
+    done = command("-c", code, program=())
+    assert done.returncode == 0, done.stderr

@@ -32,7 +32,6 @@ def mode() -> str:
     return said if said in MODES else pick(f"value of {VARIABLE}", said, {name: name for name in MODES})
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def implementation(device: str) -> str:
     """`cpu`, `triton` or `reference` for tensors on this kind of device; builds the CPU's kernels on first use.
 
@@ -50,6 +49,10 @@ def implementation(device: str) -> str:
     elif asked == "triton" and not torch.cuda.is_available():
         _say_once(f"{VARIABLE}=triton, but there is no GPU; the slower PyTorch definitions are used. Use auto or cpu.")
     return "reference"
+
+
+implementation._dynamo_marked_constant = True  # type: ignore[attr-defined]
+"""What `torch.compiler.assume_constant_result` does, which takes a second and a half to import torch._dynamo."""
 
 
 def in_use(device: str) -> str:

@@ -39,18 +39,38 @@ class Reporter:
         """Training has ended, for whatever reason."""
 
 
-class Plain(Reporter):
-    """A line per epoch, and one every half minute within; for pipes and log files."""
+class Lines(Reporter):
+    """What both kinds below print: a header per run, and a line per epoch with the best one marked."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.last_line = time.monotonic()
-        self.started = time.monotonic()
-        self.done = self.first = self.total = 0
+        self.best = -1.0
 
     def say(self, text: str) -> None:
         """See `Reporter`."""
         self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    def header(self, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
+        """See `Reporter`."""
+        for name, text in lines:
+            self.say(f"{name:8} {text}")
+        self.best = max((_judged(record) for record in records), default=-1.0)
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """See `Reporter`; `*` says that no epoch before was better (on the validation split, where there is one)."""
+        judged = _judged(record)
+        self.say(_epoch_line(record, best=judged > self.best))
+        self.best = max(self.best, judged)
+
+
+class Plain(Lines):
+    """A line per epoch, and one every half minute within; for pipes and log files."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.last_line = time.monotonic()
+        self.started = time.monotonic()
+        self.done = self.first = self.total = 0
 
     def begin(self, label: str, done: int, total: int) -> None:
         """See `Reporter`."""
@@ -73,20 +93,16 @@ class Plain(Reporter):
     def epoch(self, record: dict[str, Any]) -> None:
         """See `Reporter`."""
         self.last_line = time.monotonic()
-        self.say(_epoch_line(record))
+        super().epoch(record)
 
 
-class Live(Reporter):
+class Live(Lines):
     """One line that is redrawn, with a bar, and a line for each epoch above it; for terminals."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
+        super().__init__(console)
         self.progress: Progress | None = None
         self.task = TaskID(0)
-
-    def say(self, text: str) -> None:
-        """See `Reporter`."""
-        self.console.print(printable(text), markup=False, highlight=False)
 
     def begin(self, label: str, done: int, total: int) -> None:
         """See `Reporter`."""
@@ -107,10 +123,6 @@ class Live(Reporter):
         if self.progress:
             self.progress.update(self.task, numbers=_numbers(epoch, losses, accuracy, images_per_second))
 
-    def epoch(self, record: dict[str, Any]) -> None:
-        """See `Reporter`."""
-        self.say(_epoch_line(record))
-
     def end(self) -> None:
         """See `Reporter`."""
         if self.progress:
@@ -124,15 +136,22 @@ def reporter() -> Reporter:
     return Live(console) if live else Plain(console)
 
 
-def _numbers(epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> str:
-    terms = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-    return f"epoch {epoch}  {terms}  train {accuracy:.2%}  {images_per_second:,.0f} images/s"
+def _numbers(epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float, first: str = "") -> str:
+    terms = "  ".join(f"{name} {value:7.3f}" for name, value in losses.items())
+    return f"epoch {epoch:3}  {first}train {accuracy:7.2%}  {terms}  {images_per_second:8,.0f} images/s"
 
 
-def _epoch_line(record: dict[str, Any]) -> str:
-    numbers = _numbers(record["epoch"], record["losses"], record["train_accuracy"], record["images_per_second"])
-    validation = record.get("validation_accuracy")
-    held_out = "" if validation is None else f"  validation {validation:.2%}"
-    accuracy = record.get("accuracy")
-    test = "" if accuracy is None else f"  test {accuracy:.2%}"
-    return f"{numbers}{held_out}{test}"
+def _epoch_line(record: dict[str, Any], best: bool) -> str:
+    """Accuracy first; an epoch that was not evaluated has as wide a gap."""
+    shown = ""
+    for name, key in (("test", "accuracy"), ("validation", "validation_accuracy")):
+        if key in record:
+            shown += f"{name} {record[key]:7.2%}{('*' if best else ' ') if key == 'accuracy' else ''}  "
+    return _numbers(
+        record["epoch"], record["losses"], record["train_accuracy"], record["images_per_second"], shown or " " * 15
+    )
+
+
+def _judged(record: dict[str, Any]) -> float:
+    """What an epoch is judged by; below all where it was not evaluated."""
+    return float(record.get("validation_accuracy", record.get("accuracy", -1.0)))

@@ -54,6 +54,15 @@ class Run:
         return self.folder / "checkpoint.safetensors"
 
     @property
+    def records(self) -> list[dict[str, Any]]:
+        """What the log has of finished epochs that a checkpoint holds; nothing where it cannot be read."""
+        try:
+            lines = (self.folder / "log.jsonl").read_text().splitlines() if self.checkpoint.is_file() else []
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError):
+            return []
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """The numbers of a finished run; its weights need not be there.
 

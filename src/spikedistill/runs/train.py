@@ -20,7 +20,7 @@ from spikedistill.machine.state_files import write_atomically
 from spikedistill.methods.method import Side, Signals
 from spikedistill.randomness import Draws
 from spikedistill.recipe import Recipe, Teacher, everywhere
-from spikedistill.runs.describe import inner_recipes
+from spikedistill.runs.describe import describe, inner_recipes
 from spikedistill.runs.folder import (
     Run,
     begin,
@@ -266,6 +266,7 @@ def _finish(run: Run, context: Context, report: Reporter) -> None:
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
     kernels = record_kernels(run, in_use(device.type), report)
+    report.header(describe(recipe, device, parameters_of(recipe)), run.records)
     task = loop.Task(recipe, splits, teacher, device, run.folder, write_log)
     state = loop.train_network(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
@@ -321,6 +322,12 @@ def compare_teacher(run: Run, context: Context) -> None:
 def with_root(root: str) -> Callable[[Recipe], Recipe]:
     """A change of recipes: data below `root`, where a recipe names no folder of its own; it is the same run."""
     return lambda recipe: recipe if recipe.data.root else replace(recipe, data=replace(recipe.data, root=root))
+
+
+def parameters_of(recipe: Recipe) -> int:
+    """Return how many numbers a recipe's network learns."""
+    network = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) -> dict[str, Any]:
