@@ -264,6 +264,13 @@ def test_when_all_is_stored_the_teacher_leaves_the_device(cached, opened):
     assert opened(cached).teacher is None
 
 
+def test_a_view_that_is_deleted_while_a_run_reads_is_named(cached, filled):
+    store = filled(cached)
+    store.path(0).unlink()
+    with pytest.raises(InputError, match=r"A view was deleted from .*\. Give the same command again"):
+        store.view(0)
+
+
 class Reads(Method):
     """Asks for an activation of the teacher."""
 

@@ -26,12 +26,12 @@ import sys, torch
 from torch import nn
 
 class Late(nn.Module):
-    '''Answers two images, and then `answer` happens.'''
+    '''Answers the images that it is looked at with, and in the first step `answer` happens.'''
     def __init__(self, answer):
         super().__init__()
         self.answer, self.head = answer, nn.Linear(192, 3)
     def forward(self, images):
-        return self.head(images.flatten(1)) if len(images) == 2 else self.answer(self, images)
+        return self.head(images.flatten(1)) if len(images) != 30 else self.answer(self, images)
 
 late = lambda: Late(lambda net, images: net.head(images))
 leaves = lambda: Late(lambda net, images: sys.exit(0))
