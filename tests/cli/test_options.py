@@ -12,6 +12,7 @@ from spikedistill.data.digits import Digits
 from spikedistill.errors import InputError
 from spikedistill.neurons import ATan, ReLU
 from spikedistill.optim import AdamW
+from spikedistill.optim.phases import Phase
 from spikedistill.recipe import Recipe
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.teachers import FromModule, FromRecipe, FromRun
@@ -250,3 +251,10 @@ def test_help_names_every_option_of_every_shipped_kind(capsys):
 )
 def test_transformations_by_name(words, kinds, override):
     assert override("digits-scratch", *words.split()).data.augment == tuple(kinds)
+
+
+def test_phases_by_kind_and_place(override):
+    words = ("--phases.phase", "1", "--phases.phase.steps", "2", "--phases.0.rate", "0.5")
+    assert override("digits-scratch", *words).phases == (Phase(1.0, steps=2, rate=0.5),)
+    with pytest.raises(InputError, match=r"--phases\.0\.until has no default\. Say what it is"):
+        override("digits-scratch", "--phases", "phase")

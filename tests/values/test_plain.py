@@ -17,6 +17,7 @@ from spikedistill.methods import TSER, Method
 from spikedistill.models import ConvNet, Model
 from spikedistill.neurons import LIF, PLIF, ATan, Neuron, Surrogate
 from spikedistill.optim import Adam, Cosine, Optimizer, Schedule, Step
+from spikedistill.optim.phases import Phase
 from spikedistill.recipe import Recipe
 from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.kinds import shipped_kinds
@@ -198,6 +199,7 @@ OTHERS = {
     "policy": ("cifar10",),
     "nesterov": (True,),
     "momentum": (0.5,),
+    "phases": ((Phase(1.0, rate=0.5),),),
 }
 
 
