@@ -8,7 +8,8 @@ It is a property of a forward pass, not of a network: what is called within `bac
 Neurons say whether they have it (`Neuron.rates`). A pass without gradients does not know the difference.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import torch
@@ -23,24 +24,18 @@ _way: Backward = "time"
 """A plain variable of the module, on which torch.compile guards; it is the process's, not the thread's."""
 
 
-class backward_pass:  # noqa: N801
+@contextlib.contextmanager
+def backward_pass(way: Backward) -> Iterator[None]:
     """Context in which networks go back through time (`time`) or once, on rates averaged over time (`rate`).
 
-    It is entered around the forward pass; the backward pass may come later. torch.compile takes it where it is made
-    and entered within what is compiled, or entered outside of it.
+    It is entered around the forward pass; the backward pass may come later.
     """
-
-    def __init__(self, way: Backward) -> None:
-        self.way = way
-        self.before: Backward = "time"
-
-    def __enter__(self) -> None:
-        global _way
-        self.before, _way = _way, self.way
-
-    def __exit__(self, *_: object) -> None:
-        global _way
-        _way = self.before
+    global _way
+    before, _way = _way, way
+    try:
+        yield
+    finally:
+        _way = before
 
 
 def averages(neuron: Neuron | None) -> bool:
