@@ -89,7 +89,10 @@ def test_training_as_in_the_readme(cli, tmp_path):
     folder = tmp_path / out.splitlines()[-1]
     assert (folder / "metrics.json").is_file()
     assert folder.parent == tmp_path / "runs"
-    assert re.match(r"digits-scratch\S*: step 0 of 2\nepoch 1  cross_entropy .* images/s  test .*%\n$", err)
+    header, epoch = err.rstrip("\n").rsplit("\n", 1)
+    assert [line.split()[0] for line in header.splitlines()[:-1]] == ["recipe", "student", "method", "data", "machine"]
+    assert re.search(r"digits-scratch\S*: step 0 of 2$", header)
+    assert re.match(r"epoch   1  test .*%\*  train .*%  cross_entropy .* images/s$", epoch)
     assert "\x1b" not in out + err
     assert "accuracy cumulative" in out
     again = cli("train", "digits-scratch", *QUICK)
@@ -142,6 +145,7 @@ def test_training_as_in_the_readme(cli, tmp_path):
         ("train my.py", "There is no recipe file my.py"),
         ("evaluate", "RUN"),
         ("evaluate nowhere", "There is no folder 'nowhere'"),
+        ("evaluate " + "z" * 5000, "There is no folder 'zzz"),
         ("evaluate nowhere --steps x", "--steps"),
         ("evaluate runs/digits-tser-*", "No run's folder matches 'runs/digits-tser-*'"),
         ("evaluate nowhere --sptil test", "Unknown option '--sptil'. Did you mean '--split'?"),

@@ -60,3 +60,13 @@ def test_an_edited_recipe_is_not_evaluated(student, tmp_path):
     path.write_text(path.read_text().replace('"threshold": 1.0', '"threshold": 0.5'))
     with pytest.raises(InputError, match=r"recipe\.json is not what it was trained by"):
         runs.open_run(run.folder)
+
+
+def test_the_best_weights(run, student, tmp_path):
+    """After the epoch that the numbers name, on the test split that it was judged by nowhere."""
+    best = evaluate_run(run, device="cpu", weights="best")
+    assert best["accuracy"] == pytest.approx(run.metrics["accuracy_best"])
+    with pytest.raises(InputError, match=r"Unknown weights 'bset'\. Allowed: last, best"):
+        evaluate_run(run, device="cpu", weights="bset")
+    with pytest.raises(InputError, match="holds out no validation split, which best weights are chosen on"):
+        evaluate_run(runs.train_recipe(student, tmp_path / "none", "cpu"), device="cpu", weights="best")

@@ -26,6 +26,7 @@ def evaluate_command(words: list[str]) -> int:
     parser.add_argument("--steps", type=int, help="T; the recipe's own by default")
     parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
     parser.add_argument("--split", default="test", help="test (the default), validation or train")
+    parser.add_argument("--weights", default="last", help="last (the default), or best on the validation split")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an entry for each run")
     add_import(parser)
@@ -39,7 +40,7 @@ def evaluate_command(words: list[str]) -> int:
     runs = [open_run(folder) for folder in folders]
     for run in runs:
         _ = run.metrics  # one that is not finished is refused before the first is evaluated
-    results = [evaluate_run(run, given.steps, given.split, given.root, given.device) for run in runs]
+    results = [evaluate_run(run, given.steps, given.split, given.root, given.device, given.weights) for run in runs]
     if given.json:
         names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
         print(json.dumps([name | result for name, result in zip(names, results, strict=True)]))

@@ -20,10 +20,10 @@ def run_folders(given: Sequence[str]) -> list[Path]:
 
 def _matching(word: str) -> list[Path]:
     path = Path(word)
-    if path.is_dir():
+    if os.path.isdir(path):
         _refuse_folder_of_runs(path)
         return [path]
-    if path.exists():
+    if os.path.exists(path):
         raise InputError(f"{shown(word)} is a file, not a run's folder. `spikedistill train` prints the folder.")
     if not glob.has_magic(word):
         raise InputError(f"There is no folder {shown(word)}.{_hint(path)} `spikedistill train` prints the folder.")
@@ -40,7 +40,7 @@ def _refuse_folder_of_runs(path: Path) -> None:
 
 def _hint(path: Path) -> str:
     """The nearest name beside it."""
-    beside = [info.parent for info in path.parent.glob("*/run.json")] if path.parent.is_dir() else []
+    beside = [info.parent for info in path.parent.glob("*/run.json")] if os.path.isdir(path.parent) else []
     if not beside:
         return f" There is no run in {path.parent}."
     return nearest(str(path), map(str, beside)) or f" Runs in {path.parent}: {len(beside)}."

@@ -15,7 +15,12 @@ MOST_STEPS = 10**5
 
 
 def evaluate_run(
-    run: Run, steps: int | None = None, split: str = "test", root: str | None = None, device: str = "auto"
+    run: Run,
+    steps: int | None = None,
+    split: str = "test",
+    root: str | None = None,
+    device: str = "auto",
+    weights: str = "last",
 ) -> dict[str, Any]:
     """Return accuracies by time step of a run's network, as metrics.json names them.
 
@@ -25,9 +30,10 @@ def evaluate_run(
         split: `test`, `validation` or `train` (without augmentation).
         root: Folder of the data's files; the recipe's own if None.
         device: `auto`, `cpu`, `cuda`, ...
+        weights: `last`, or `best` on the validation split.
 
     Raises:
-        InputError: `steps` is no T, the run is not finished, its files are damaged, or it has no such split.
+        InputError: `steps` is no T, the run is not finished, its files are damaged, or it has no such split or weights.
     """
     check_steps(steps)
     if split not in SPLITS:
@@ -39,7 +45,7 @@ def evaluate_run(
         raise InputError(
             f"steps is {steps}, and the data of {run.folder} are frames of {recipe.data.steps} steps. Leave steps out."
         )
-    network = channels_last(run.network(), place)
+    network = channels_last(run.network(weights), place)
     data = recipe.data if root is None else replace(recipe.data, root=root)
     part = getattr(data.load(), split)
     if part is None:

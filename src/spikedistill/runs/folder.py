@@ -35,6 +35,9 @@ from spikedistill.recipe import Recipe
 from spikedistill.runs.provenance import versions
 from spikedistill.values.plain import UNUSED, UnknownKindError, digest, from_json, to_json
 
+WEIGHTS = {"last": "weights.safetensors", "best": "weights-best.safetensors"}
+"""Files of a finished run's weights."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -76,17 +79,24 @@ class Run:
             raise InputError(f"{self.folder / 'metrics.json'} is damaged. Delete the run's folder to train it again.")
         return metrics
 
-    def network(self) -> Network:
+    def network(self, which: str = "last") -> Network:
         """Return the trained network of a finished run, on the CPU, in eval mode.
 
+        Args:
+            which: `last`, the weights after the last epoch, or `best`, those that were best on the validation split.
+
         Raises:
-            InputError: the run is not finished, or its files are missing or damaged.
+            InputError: the run is not finished, has no such weights, or its files are missing or damaged.
         """
+        if which not in WEIGHTS:
+            raise InputError(f"Unknown weights {shown(which)}. Allowed: {', '.join(WEIGHTS)}.")
         _ = self.metrics
         network = self.recipe.model.build(
             self.recipe.data.shape, self.recipe.data.classes, self.recipe.neuron, self.recipe.norm
         )
-        weights = self.folder / "weights.safetensors"
+        weights = self.folder / WEIGHTS[which]
+        if which == "best" and not self.recipe.data.validation:
+            raise InputError(f"The run {self.folder} holds out no validation split, which best weights are chosen on.")
         try:
             network.load_state_dict(state_files.load(weights))
         except (RuntimeError, TypeError, AttributeError) as error:
