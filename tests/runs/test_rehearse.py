@@ -15,6 +15,7 @@ from spikedistill.methods.divergences import cross_entropy
 from spikedistill.models import MLP, ConvNet
 from spikedistill.optim import Phase
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.runs import rehearse
 from spikedistill.runs import train as runs
 from spikedistill.runs.folder import Run
 from spikedistill.runs.rehearse import Estimate
@@ -108,7 +109,7 @@ def test_an_allocator_that_gives_up_is_a_line(student, tmp_path, monkeypatch):
     def fail(*_arguments):
         torch.empty(1 << 60)
 
-    monkeypatch.setattr(loop, "start", fail)
+    monkeypatch.setattr(rehearse, "start", fail)
     said = refused(student, tmp_path, "student needs more memory than there is .*Take a smaller batch_size")
     assert "\n" not in said
 

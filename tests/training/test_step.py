@@ -25,8 +25,10 @@ class Late(Method):
     finite: int = 1
 
     def losses(self, student, teacher, labels):
-        CALLS.append(1)
         losses = {"cross_entropy": cross_entropy(student.logits, labels)}
+        if len(labels) == 2:  # a rehearsal
+            return losses
+        CALLS.append(1)
         if (len(CALLS) - 1) % 4 >= self.begins:
             losses["late"] = student.logits.sum() * 0 + (3.0 if self.finite else math.nan)
         return losses
@@ -116,7 +118,8 @@ class Noisy(Method):
 
     def losses(self, student, teacher, labels, draws):
         noise = draws.uniform("noise", student.logits.shape[-1])
-        DRAWN.append((draws, noise))
+        if len(labels) > 2:  # not a rehearsal
+            DRAWN.append((draws, noise))
         return {"cross_entropy": cross_entropy(student.logits + noise, labels)}
 
 

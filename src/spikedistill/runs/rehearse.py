@@ -25,8 +25,9 @@ from spikedistill.runs.describe import describe, inner_recipes
 from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.training import loop
-from spikedistill.training.loop import Task
+from spikedistill.training.start import start
 from spikedistill.training.state import TrainingState
+from spikedistill.training.task import Task
 
 SECONDS_TO_MEASURE = 5.0
 MOST_STEPS_TO_MEASURE = 10
@@ -79,7 +80,7 @@ def begin_task(recipe: Recipe, context: Context) -> tuple[Task, TrainingState]:
         check_answers(teacher, next(splits.train.in_order(2)))
     task = Task(recipe, splits, teacher, context.device, Path(), lambda _state: None)
     _ = task.plan  # raises where a batch is larger than an epoch
-    return task, loop.start(task)
+    return task, start(task)
 
 
 def made_up(data: Dataset, count: int, device: torch.device) -> RandomImages:

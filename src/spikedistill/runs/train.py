@@ -39,6 +39,7 @@ from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.teachers.stored import open_store
 from spikedistill.training import loop
 from spikedistill.training.state import TrainingState
+from spikedistill.training.task import BEST_WEIGHTS, Task
 from spikedistill.values.plain import UNUSED, from_json, to_json
 
 __all__ = ["Run", "open_run", "train_recipe"]
@@ -267,7 +268,7 @@ def _finish(run: Run, context: Context, report: Reporter) -> None:
 
     kernels = record_kernels(run, in_use(device.type), report)
     report.header(describe(recipe, device, parameters_of(recipe)), run.records)
-    task = loop.Task(recipe, splits, teacher, device, run.folder, write_log)
+    task = Task(recipe, splits, teacher, device, run.folder, write_log)
     state = loop.train_network(task, report)
     result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
     state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
@@ -337,7 +338,7 @@ def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) ->
     evaluated = [record for record in state.records if chosen_by in record]
     best = max(evaluated, key=lambda record: float(record[chosen_by]))
     images = sum(record["images"] for record in state.records)
-    kept = {} if splits.validation is None else {"accuracy_best_weights": loop.BEST_WEIGHTS}
+    kept = {} if splits.validation is None else {"accuracy_best_weights": BEST_WEIGHTS}
     return {
         "accuracy": result.final,
         "accuracy_best": best["accuracy"],

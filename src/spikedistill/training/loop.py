@@ -2,10 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,63 +9,22 @@ from torch import Tensor, nn
 
 from spikedistill.data.batches import Batches
 from spikedistill.data.normalise import normalise
-from spikedistill.data.split import Batch, Split, Splits
-from spikedistill.errors import DivergedError, InputError, Stopped
+from spikedistill.data.split import Batch, Split
+from spikedistill.errors import Stopped
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine import state_files
-from spikedistill.machine.device import channels_last
 from spikedistill.machine.interrupts import stop_signal
 from spikedistill.machine.progress import Reporter
-from spikedistill.methods.method import Losses, Side, Signals
-from spikedistill.models import Network
-from spikedistill.models.taps import Taps, attach
+from spikedistill.methods.method import Losses
 from spikedistill.randomness import Draws
-from spikedistill.recipe import Recipe
-from spikedistill.teachers.loaded import LoadedTeacher, compare_digests
-from spikedistill.training.plan import Plan
-from spikedistill.training.state import TrainingState, moving_average
-from spikedistill.training.step import Step
+from spikedistill.training.checks import check_losses, check_weights
+from spikedistill.training.start import resume, save, start
+from spikedistill.training.state import TrainingState
+from spikedistill.training.task import Task
 
 SECONDS_BETWEEN_SAVES = 120.0
-BEST_WEIGHTS = "weights-best.safetensors"
 STEPS_BETWEEN_CHECKS = 16
 """Loss terms are looked at this often, so that a GPU is not waited for in every step."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a training works with; nothing of it changes."""
-
-    recipe: Recipe
-    splits: Splits
-    teacher: LoadedTeacher | None
-    device: torch.device
-    folder: Path
-    """The checkpoint is kept here."""
-    on_epoch: Callable[[TrainingState], None]
-    """Called when an epoch is evaluated and before it is saved."""
-
-    @property
-    def batches(self) -> Batches:
-        """Of the training images: the order follows the recipe's seed, the augmentation its `view_seed`."""
-        recipe = self.recipe
-        shown = recipe.data.augmented(self.splits.train, recipe.view_seed)
-        return Batches(shown, recipe.batch_size, recipe.seed)
-
-    @cached_property
-    def plan(self) -> Plan:
-        """Where epochs and phases begin and end."""
-        return Plan(self.recipe, len(self.splits.train))
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the state is saved."""
-        return self.folder / "checkpoint.safetensors"
-
-    @property
-    def best_weights(self) -> Path:
-        """Where the weights are kept that were best on the validation split, if there is one."""
-        return self.folder / BEST_WEIGHTS
 
 
 def train_network(task: Task, report: Reporter) -> TrainingState:
@@ -99,70 +54,6 @@ def train_network(task: Task, report: Reporter) -> TrainingState:
     finally:
         report.end()
     return state
-
-
-def start(task: Task) -> TrainingState:
-    """Return the state before the first step, a function of the recipe alone.
-
-    Raises:
-        InputError: a tap is of no module, or does not fire; teacher and student do not go together.
-    """
-    recipe = task.recipe
-    torch.manual_seed(recipe.seed)
-    student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
-    student = channels_last(student, task.device)
-    average = moving_average(student, recipe)
-    taps = attach(student, recipe.method.student_taps)
-    method = recipe.method.build(*sides(task, student, taps)).to(task.device)
-    optimizer = recipe.optimizer.build((student, method))
-    return TrainingState(Step(student, taps, method, recipe.precision), optimizer, average)
-
-
-def save(task: Task, state: TrainingState) -> None:
-    """Write the checkpoint."""
-    teacher = task.teacher.digest if task.teacher else ""
-    state_files.save(task.checkpoint, state.to_save() | {"teacher": teacher})
-
-
-def resume(task: Task, state: TrainingState) -> None:
-    """Bring back the state of the checkpoint. Raises InputError; see `train_network`."""
-    saved = state_files.load(task.checkpoint)
-    if task.teacher and isinstance(saved, dict):
-        compare_digests(saved.get("teacher", ""), task.teacher.digest, f"The teacher of {task.folder}")
-    try:
-        state.restore(saved)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{task.checkpoint} does not fit its recipe ({error}). Delete the folder to train the run again."
-        ) from error
-    if any("validation_accuracy" in record for record in state.records) and not task.best_weights.is_file():
-        raise InputError(f"{task.best_weights} is missing. Bring it back, or delete the folder to train the run again.")
-
-
-@torch.no_grad()
-def sides(task: Task, student: Network, taps: Taps) -> tuple[Side, Side | None]:
-    """Return both networks with their signals for two images, which a method is built for.
-
-    Raises:
-        InputError: the method compares time steps, and student and teacher do not have as many.
-    """
-    method, data = task.recipe.method, task.recipe.data
-    batch = task.batches.batch(torch.arange(2, device=task.splits.train.labels.device), task.recipe.view(0))
-    images = batch.images
-    student.eval()
-    with taps.recording():
-        logits = student(normalise(images, data.mean, data.std), task.recipe.steps)
-    student.train()
-    ours = Side(student, Signals(logits, taps.take()))
-    if task.teacher is None:
-        return ours, None
-    answers = task.teacher.answers(batch)
-    if method.same_steps and len(answers.logits) != len(logits):
-        raise InputError(
-            f"The method {method.name} compares time steps: the student has {len(logits)}, its teacher "
-            f"{len(answers.logits)}. Give both as many (--steps {len(answers.logits)}), or take another method."
-        )
-    return ours, Side(task.teacher.network, answers)
 
 
 def train_epoch(
@@ -241,37 +132,6 @@ def means(state: TrainingState) -> tuple[dict[str, float], float, float]:
     """Return the epoch's mean loss terms (over the steps that had them), training accuracy, images per second."""
     losses = {name: float(value) / state.counts[name] for name, value in state.sums.items()}
     return losses, float(state.right) / state.images, state.images / max(state.epoch_seconds, 1e-9)
-
-
-def check_losses(task: Task, state: TrainingState, unchecked: list[Losses]) -> None:
-    """Raise DivergedError if one of the last steps' loss terms is not finite. They may have different ones."""
-    terms = [(step, name) for step, losses in enumerate(unchecked) for name in losses]
-    values = torch.stack([unchecked[step][name].float() for step, name in terms])
-    bad = (~torch.isfinite(values)).nonzero().flatten().tolist()
-    if not bad:
-        return
-    step, name = terms[bad[0]]
-    what = f"The loss term {name!r} is {values[bad[0]].item()}"
-    raise diverged(task, state.epoch, state.step - len(unchecked) + step, what)
-
-
-def check_weights(task: Task, state: TrainingState) -> None:
-    """Raise DivergedError if a weight is not finite: what is saved must be worth going back to."""
-    weights = state.student.state_dict() | state.method.state_dict(prefix="method.")
-    finite = torch.stack([weight.isfinite().all() for weight in weights.values()]).tolist()
-    if not all(finite):
-        raise diverged(
-            task, state.epoch, state.step - 1, f"The weight {list(weights)[finite.index(False)]!r} is not finite"
-        )
-
-
-def diverged(task: Task, epoch: int, step: int, what: str) -> DivergedError:
-    """Return the error that says what went wrong in a step; epoch and step count from 0."""
-    good = task.checkpoint if task.checkpoint.is_file() else "none yet"
-    return DivergedError(
-        f"{what} at epoch {epoch + 1}, step {step + 1}. Last good checkpoint: {good}. "
-        "Try a smaller learning rate, clip_norm, or precision fp32."
-    )
 
 
 def finish_epoch(task: Task, state: TrainingState) -> None:
