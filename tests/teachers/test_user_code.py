@@ -52,11 +52,11 @@ def stops():
     [
         (
             "late",
-            "The teacher broken_zoo:late cannot answer 32 images of shape (3, 8, 8) (channels, height, width): Ru",
+            "The teacher broken_zoo:late cannot answer 30 images of shape (3, 8, 8) (channels, height, width): Ru",
         ),
         (
             "leaves",
-            "The teacher broken_zoo:leaves cannot answer 32 images of shape (3, 8, 8) (channels, height, width): ",
+            "The teacher broken_zoo:leaves cannot answer 30 images of shape (3, 8, 8) (channels, height, width): ",
         ),
         ("grows", "The teacher broken_zoo:grows answers with 4 classes, the student's data set has 3"),
         ("lazy", "The teacher broken_zoo:lazy: its parameter '1.weight' has no values yet: it is lazy"),
