@@ -54,7 +54,7 @@ def test_the_teacher_keeps_its_seed_unless_tied(teacher, taught):
     recipe = taught(KDSNNResponse(), teacher=FromRecipe(assistant))
     kept = seeds.with_seed(recipe, 3, "kept")
     assert (kept.seed, kept.teacher) == (3, recipe.teacher)
-    assert seeds.teacher_note(kept) == "teacher: seed 0, 5"
+    assert seeds.teacher_note(kept) == "teachers: seeds 0, 5"
     tied = seeds.with_seed(recipe, 3, "tied")
     assert (tied.seed, tied.teacher.recipe.seed, tied.teacher.recipe.teacher.recipe.seed) == (3, 3, 3)
     assert seeds.teacher_note(tied) == "teacher: seed 3"

@@ -63,9 +63,9 @@ def teacher_seeds(recipe: "Recipe") -> tuple[int, ...]:
 
 
 def teacher_note(recipe: "Recipe") -> str:
-    """`teacher: seed 0`, or nothing where no recipe trains the teacher."""
-    seeds = teacher_seeds(recipe)
-    return f"teacher: seed {', '.join(map(str, seeds))}" if seeds else ""
+    """`teacher: seed 0`, `teachers: seeds 0, 1`, or nothing where no recipe trains the teacher."""
+    seeds = ", ".join(map(str, teacher_seeds(recipe)))
+    return f"teachers: seeds {seeds}" if "," in seeds else f"teacher: seed {seeds}" if seeds else ""
 
 
 def spread(shares: Sequence[float]) -> str:
