@@ -1,6 +1,8 @@
 """The rehearsal: what does not fit is said before anything is trained or read, through chains of teachers."""
 
+import sys
 import time
+import types
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -12,13 +14,13 @@ from spikedistill.kernels.choice import in_use
 from spikedistill.machine.progress import Reporter
 from spikedistill.methods import KDSNNResponse, Method
 from spikedistill.methods.divergences import cross_entropy
-from spikedistill.models import MLP, ConvNet
+from spikedistill.models import MLP, ConvNet, TorchModule
 from spikedistill.optim import Phase
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.runs import rehearse
 from spikedistill.runs import train as runs
 from spikedistill.runs.folder import Run
-from spikedistill.runs.rehearse import Estimate
+from spikedistill.runs.rehearse import Estimate, check_size
 from spikedistill.teachers import FromRecipe
 from spikedistill.training import loop
 
@@ -164,3 +166,23 @@ def test_the_estimate_follows_the_phases(student, tmp_path):
     recipe = replace(student, phases=(Phase(until=0.5, batch_size=10), Phase(until=1.0, steps=1)))
     (one,) = runs.check_recipe(recipe, tmp_path, "cpu")
     assert one.steps == 12 + 4
+
+
+class Looks(torch.nn.Module):
+    """A network of a user's own that looks at its numbers, where shapes alone have none (as snnTorch's Leaky does)."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(192, 3)
+        assert torch.zeros(()).item() == 0
+
+    def forward(self, images):
+        assert images.abs().max().item() < 100
+        return self.head(images.flatten(1))
+
+
+def test_a_network_that_looks_at_numbers_is_not_counted(student, monkeypatch):
+    module = types.ModuleType("looks")
+    module.Looks = Looks
+    monkeypatch.setitem(sys.modules, "looks", module)
+    check_size(replace(student, model=TorchModule("looks:Looks", takes="image")), torch.device("cpu"))

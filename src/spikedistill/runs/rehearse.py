@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spikedistill.data.dataset import Dataset
 from spikedistill.data.split import Batch, Split, Splits
-from spikedistill.errors import InputError
+from spikedistill.errors import InputError, UserCodeError
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine.allocator import memory, said_in_a_line
 from spikedistill.models.layers import NormAct
@@ -149,22 +149,16 @@ def check_size(recipe: Recipe, device: torch.device) -> None:
     Counted on shapes alone: weights with gradients, and a byte for each number that enters neurons in a batch.
     """
     try:
-        with torch.device("meta"):
-            network = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
+        weights, activations = _numbers(recipe)
+    except UserCodeError:  # code of a user's own may look at numbers, and here are none: it is not counted
+        return
     except InputError:
         raise
-    except Exception:  # a model of a user's own, which looks at numbers: it is not counted
+    except Exception:
         return
-    weights = 8 * sum(parameter.numel() for parameter in network.parameters())
-    sizes: list[int] = []
-    for module in network.modules():
-        if isinstance(module, NormAct):
-            module.register_forward_hook(lambda _module, _inputs, output: sizes.append(output[0].numel()))
-    if any(isinstance(module, NormAct) for module in network.modules()):
-        with torch.device("meta"), torch.no_grad():
-            network.eval()(torch.empty(2, *recipe.data.shape), 1)
+    weights *= 8
     largest = max(recipe.settings(share).batch_size * recipe.settings(share).steps for share in phase_starts(recipe))
-    activations = sum(sizes) // 2 * (largest if recipe.time_steps > 1 else recipe.batch_size)
+    activations *= largest if recipe.time_steps > 1 else recipe.batch_size
     there = memory(device)
     for what, size, advice in (
         ("the weights and gradients of the student", weights, "a smaller model"),
@@ -175,6 +169,19 @@ def check_size(recipe: Recipe, device: torch.device) -> None:
                 f"{recipe.name}: {what} take at least {size / 2**30:,.0f} GiB, and there are {there / 2**30:,.0f}. "
                 f"Take {advice}."
             )
+
+
+def _numbers(recipe: Recipe) -> tuple[int, int]:
+    """Return how many weights the student has, and how many numbers enter its neurons for an image and time step."""
+    with torch.device("meta"), torch.no_grad():
+        network = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
+        sizes: list[int] = []
+        acts = [module for module in network.modules() if isinstance(module, NormAct)]
+        for act in acts:
+            act.register_forward_hook(lambda _module, _inputs, output: sizes.append(output[0].numel()))
+        if acts:
+            network.eval()(torch.empty(2, *recipe.data.shape), 1)
+    return sum(parameter.numel() for parameter in network.parameters()), sum(sizes) // 2
 
 
 @dataclass(frozen=True)
