@@ -70,3 +70,11 @@ def test_the_best_weights(run, student, tmp_path):
         evaluate_run(run, device="cpu", weights="bset")
     with pytest.raises(InputError, match="holds out no validation split, which best weights are chosen on"):
         evaluate_run(runs.train_recipe(student, tmp_path / "none", "cpu"), device="cpu", weights="best")
+
+
+def test_what_the_room_offers():
+    import spikedistill.runs as room
+
+    assert room.train_recipe is runs.train_recipe
+    assert room.evaluate_run is evaluate_run
+    assert all(hasattr(room, name) for name in room.__all__)
