@@ -12,7 +12,7 @@ from spikedistill.data.normalise import normalise
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.kernels import FrozenWeights
 from spikedistill.kernels.choice import VARIABLE
-from spikedistill.models import WRN, ConvNet, ResNet
+from spikedistill.models import VGG, WRN, ConvNet, PyramidNet, ResNet, SEWResNet
 from spikedistill.models.layers import ConvNorm
 from spikedistill.neurons import IF, Norm
 
@@ -170,7 +170,17 @@ def test_evaluation_between_steps_sees_the_new_weights(optimizer, stripes):
         assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("model", [WRN(10, 1), ResNet(18, width=8)], ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    "model",
+    [
+        WRN(10, 1),
+        ResNet(18, width=8),
+        PyramidNet((1, 1), stem=4, widen=8),
+        SEWResNet(18, width=8),
+        VGG(11, "avg", (), width=8),
+    ],
+    ids=lambda model: model.name,
+)
 def test_whole_networks(model, monkeypatch):
     network = model.build((3, 16, 16), 10, IF()).eval()
     x = torch.randn(4, 3, 16, 16)

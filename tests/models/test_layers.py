@@ -9,7 +9,19 @@ from torch import Tensor, nn
 
 from spikedistill.kernels import FrozenWeights
 from spikedistill.models import models
-from spikedistill.models.layers import Add, AvgPool2d, ConvNorm, Flatten, GlobalMean, NormAct
+from spikedistill.models.layers import (
+    Add,
+    AvgPool2d,
+    Conv2d,
+    ConvNorm,
+    Flatten,
+    GlobalMean,
+    Linear,
+    MaxPool2d,
+    NormAct,
+    PadChannels,
+)
+from spikedistill.models.resnet import BasicBlock
 from spikedistill.models.taps import attach, watched
 from spikedistill.neurons import IF, LIF, PLIF, GradedReLU, Neuron, ReLU, backward_pass
 
@@ -82,7 +94,7 @@ def test_a_step_that_nobody_looks_into_is_one_kernel(cpu_kernels: None) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in models().values() if kind.examples()], ids=lambda kind: kind.name)
 def test_stages_from_inside(kind: type) -> None:
-    """What fires is the neuron's answer to its current; the current is the norm's output, with ResNet's residual."""
+    """What fires is the neuron's answer to its current: the norm's output, with the residual of a `BasicBlock`."""
     torch.manual_seed(0)
     model, shape = kind.examples()[-1]
     network = model.build(shape, 10, LIF())
@@ -92,11 +104,11 @@ def test_stages_from_inside(kind: type) -> None:
     with torch.no_grad(), taps.recording():
         network(torch.randn(4, *shape), 3)
     taken = taps.take()
-    count = len(network.stages)
+    count, adds = len(network.stages), any(isinstance(module, BasicBlock) for module in modules.values())
     assert list(taken) == [f"{path}{inside}" for inside in ("", ".current", ".norm") for path in network.stages]
     for fires, current, norm in (list(taken.values())[k::count] for k in range(count)):
         torch.testing.assert_close(fires, LIF().forward(current, {}))
-        assert torch.equal(current, norm.expand_as(current)) == (kind.name != "resnet")
+        assert torch.equal(current, norm.expand_as(current)) == (not adds)
         assert fires.unique().tolist() == [0.0, 1.0]
 
 
@@ -123,6 +135,22 @@ def test_pools_and_sums() -> None:
     assert torch.equal(AvgPool2d(4)(x)[..., 0, 0], GlobalMean()(x))
     assert torch.equal(Flatten()(x)[0, 1], x[0, 1].flatten()[None][0])
     assert torch.equal(Add()(x, x), 2 * x)
+    padded = PadChannels(5)(x)
+    assert torch.equal(padded[:, :, :3], x)
+    assert torch.equal(padded[:, :, 3:], torch.zeros(1, 2, 2, 4, 4))
+    pool = MaxPool2d(3, stride=2, padding=1)
+    assert torch.equal(pool(x)[0], nn.MaxPool2d(3, 2, 1)(x[0]))
+
+
+def test_what_reads_sums_is_told_so(cpu_kernels: None) -> None:
+    """Bits are asked for only where there are some; 2 is none."""
+    x = torch.tensor([0.0, 1.0, 2.0]).view(1, 1, 3, 1, 1)
+    assert Conv2d(3, 2, 1, reads=IF(), summed=True)(x).shape == (1, 1, 2, 1, 1)
+    with pytest.raises(ValueError, match="must be 0 or 1"):
+        Conv2d(3, 2, 1, reads=IF())(x)
+    assert Linear(3, 2, reads=IF(), summed=True)(x.flatten(2)).shape == (1, 1, 2)
+    with pytest.raises(ValueError, match="must be 0 or 1"):
+        Linear(3, 2, reads=IF())(x.flatten(2))
 
 
 TAPPED = """

@@ -5,11 +5,42 @@ import torch
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models import MLP, WRN, ConvNet, Model, Network, ResNet, TorchModule, models
+from spikedistill.models import (
+    MLP,
+    VGG,
+    WRN,
+    CifarResNet,
+    ConvNet,
+    Model,
+    Network,
+    PreResNet,
+    PyramidNet,
+    ResNet,
+    ResNet19,
+    SEWResNet,
+    TorchModule,
+    models,
+)
+from spikedistill.models.layers import AvgPool2d, Conv2d, Linear
 from spikedistill.models.size import size
+from spikedistill.models.taps import attach
 from spikedistill.neurons import IF, LIF, BatchNorm, GradedReLU, Neuron, Norm, ReLU
+from spikedistill.values.plain import from_json, to_json
 
-SMALL = [ConvNet((4, 4), (8,)), MLP((12, 8)), MLP((6,), "neuron"), ResNet(18, width=2), WRN(10, 1)]
+SMALL = [
+    CifarResNet(8, width=4),
+    ConvNet((4, 4), (8,)),
+    MLP((12, 8)),
+    MLP((6,), "neuron"),
+    PreResNet(8),
+    PyramidNet((1, 2), stem=4, widen=6),
+    ResNet(18, width=2),
+    ResNet19(width=2, hidden=(6,)),
+    SEWResNet(18, width=2),
+    VGG(11, hidden=(6,), width=2),
+    VGG(16, "avg", hidden=(), width=2),
+    WRN(10, 1),
+]
 SHAPE = (2, 8, 8)
 
 
@@ -48,6 +79,15 @@ def test_macs_are_counted_by_hand() -> None:
     counted = size(ConvNet((4, 4), (8,)), SHAPE)
     assert counted.macs == 4 * 2 * 9 * 64 + 4 * 4 * 9 * 16 + 16 * 8 + 8 * 10
     assert counted.published_ops == counted.macs + 4 * (4 * 64 + 4 * 16 + 8)
+
+
+def test_preresnet_is_a_wide_resnet_that_is_not_wide() -> None:
+    """They count the two shortcuts that change shape, or not."""
+    shapes = [
+        {name: value.shape for name, value in model.build(SHAPE, 5, IF()).state_dict().items()}
+        for model in (PreResNet(20), WRN(22, 1))
+    ]
+    assert shapes[0] == shapes[1]
 
 
 def run(model: Model, neuron: Neuron, images: Tensor, steps: int | None) -> tuple[Network, Tensor]:
@@ -120,8 +160,86 @@ def test_kernels_and_definitions_agree(model: Model, monkeypatch: pytest.MonkeyP
     assert agree.float().mean() > 0.9  # a spike at the very threshold may fall to either side
 
 
+@pytest.mark.parametrize("model", SMALL, ids=str)
+def test_networks_keep_as_bits_what_is_bits(model: Model, cpu_kernels: None) -> None:
+    """In bfloat16 every layer answers as torch does, forward and backward; sums of spikes are not kept as bits."""
+    torch.manual_seed(0)
+    network = model.build(SHAPE, 5, IF())
+    seen: list[tuple[Conv2d | Linear, Tensor, Tensor]] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(module, Conv2d | Linear)
+        output.retain_grad()
+        seen.append((module, inputs[0].detach(), output))
+
+    for module in network.modules():
+        if isinstance(module, Conv2d | Linear):
+            module.register_forward_hook(keep)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(3 * torch.randn(6, *SHAPE), 4)
+    logits.float().square().sum().backward()
+    assert len(seen) > 1
+    for layer, x, y in seen:
+        assert layer.reads_bits <= bool(((x == 0) | (x == 1)).all())
+        weight = layer.weight.detach().bfloat16().requires_grad_()
+        x, bias = x.bfloat16(), None if layer.bias is None else layer.bias.detach().bfloat16()
+        if isinstance(layer, Conv2d):
+            folded = nn.functional.conv2d(x.flatten(0, 1), weight, bias, layer.stride, layer.padding)
+            expected = folded.view(*x.shape[:2], *folded.shape[1:])
+        else:
+            expected = nn.functional.linear(x, weight, bias)
+        torch.testing.assert_close(y, expected, rtol=2e-2, atol=2e-2)
+        expected.backward(y.grad)
+        assert layer.weight.grad is not None
+        assert weight.grad is not None
+        scale = layer.weight.grad.abs().max()
+        torch.testing.assert_close(layer.weight.grad, weight.grad.float(), rtol=5e-2, atol=float(2e-2 * scale) + 1e-6)
+
+
+@torch.no_grad()
+def test_spikes_of_a_row_of_blocks_add_up() -> None:
+    """The k-th block without a shortcut of its own gives up to k + 2 spikes; averaged spikes are quarters."""
+    torch.manual_seed(0)
+    network = SEWResNet(34, width=8).build((2, 32, 32), 5, IF(threshold=0.1)).eval()
+    blocks = [f"stage{k}.{b}" for k, count in enumerate((3, 4, 6, 3), 1) for b in range(count)]
+    taps = attach(network, [f"{block}.add" for block in blocks])
+    with taps.recording():
+        network(torch.randn(8, 2, 32, 32), 4)
+    for path, sums in taps.take().items():
+        most = int(path.split(".")[1]) + 2
+        assert sums.max() > 1
+        assert set(sums.unique().tolist()) <= set(map(float, range(most + 1)))
+    network = VGG(11, "avg", (), width=2).build(SHAPE, 5, IF())
+    pools = [f"features.{k}" for k, layer in enumerate(network.features) if isinstance(layer, AvgPool2d)]
+    taps = attach(network, pools)
+    with taps.recording():
+        network(torch.randn(8, *SHAPE), 4)
+    means = torch.cat([mean.flatten() for mean in taps.take().values()])
+    assert means.unique().tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize(("size", "pools"), [(8, 3), (28, 4), (31, 4), (32, 5), (64, 5)])
+def test_vgg_leaves_out_the_pools_that_would_leave_nothing(size: int, pools: int) -> None:
+    network = VGG(11, "avg", (), width=1).build((1, size, size), 5, IF())
+    assert sum(isinstance(layer, AvgPool2d) for layer in network.features) == pools
+    assert network.head.in_features == 8 * (size // 2**pools) ** 2
+    assert network.head.reads_bits == (pools < 5)
+
+
 def test_models_of_the_folder_are_found() -> None:
-    assert models() == {"convnet": ConvNet, "mlp": MLP, "module": TorchModule, "resnet": ResNet, "wrn": WRN}
+    assert models() == {
+        "cifar-resnet": CifarResNet,
+        "convnet": ConvNet,
+        "mlp": MLP,
+        "module": TorchModule,
+        "preresnet": PreResNet,
+        "pyramidnet": PyramidNet,
+        "resnet": ResNet,
+        "resnet19": ResNet19,
+        "sew-resnet": SEWResNet,
+        "vgg": VGG,
+        "wrn": WRN,
+    }
 
 
 @pytest.mark.parametrize(
@@ -133,6 +251,23 @@ def test_models_of_the_folder_are_found() -> None:
         (lambda: WRN(1_000_000), "depth must be at most 1300, not 1000000"),
         (lambda: WRN(16, 10**12), "at most 256"),
         (lambda: ResNet(18, 10**9), "at most 4096"),
+        (lambda: CifarResNet(18), "8, 14, 20"),
+        (lambda: CifarResNet(2), "8 or more"),
+        (lambda: CifarResNet(20, 10**9), "at most 4096"),
+        (lambda: PreResNet(22), "8, 14, 20"),
+        (lambda: PreResNet(10**9), "at most 1298"),
+        (lambda: ResNet19(0), "1 or more"),
+        (lambda: ResNet19(hidden=(0,)), "whole numbers from 1"),
+        (lambda: SEWResNet(50), "18, 34"),
+        (lambda: SEWResNet(18, 10**9), "at most 4096"),
+        (lambda: VGG(13), "11, 16"),
+        (lambda: from_json(VGG, to_json(VGG()) | {"pool": "average"}), "allowed: 'max', 'avg'"),
+        (lambda: VGG(11, width=10**9), "at most 4096"),
+        (lambda: VGG(11, hidden=(10**9,)), "whole numbers from 1 to 1048576"),
+        (lambda: PyramidNet(()), "1 to 8 numbers"),
+        (lambda: PyramidNet(widen=0), "1 or more"),
+        (lambda: PyramidNet(stem=10**9), "at most 4096"),
+        (lambda: PyramidNet().build((3, 30, 32), 10, IF()), "30x32 cannot be halved 2 times"),
         (lambda: MLP((0,)), "whole numbers from 1 to 1048576"),
         (lambda: MLP((10**30,)), "whole numbers from 1 to 1048576"),
         (lambda: MLP((4,) * 1000), "0 to 100 numbers"),

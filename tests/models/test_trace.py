@@ -6,13 +6,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikedistill.models import MLP, WRN, ConvNet, Model, ResNet
+from spikedistill.models import MLP, VGG, WRN, ConvNet, Model, PyramidNet, ResNet, ResNet19, SEWResNet
 from spikedistill.models.size import size
 from spikedistill.models.trace import INPUT, Layer, trace
 from spikedistill.neurons import IF, GradedReLU, Neuron, ReLU
 
 SHAPE = (2, 8, 8)
-SMALL = [ConvNet((4, 4), (8,)), MLP((12, 8)), MLP((6,), "neuron"), ResNet(18, width=2), WRN(10, 1)]
+SMALL = [
+    ConvNet((4, 4), (8,)),
+    MLP((12, 8)),
+    MLP((6,), "neuron"),
+    PyramidNet((1, 2), stem=4, widen=6),
+    ResNet(18, width=2),
+    ResNet19(width=2, hidden=(6,)),
+    SEWResNet(18, width=2),
+    VGG(11, "avg", hidden=(6,), width=2),
+    WRN(10, 1),
+]
 
 
 def traced(model: Model, neuron: Neuron, steps: int = 3) -> dict[str, Layer]:
@@ -65,6 +75,25 @@ def test_residuals_that_are_sums_of_currents() -> None:
     assert read_from(layers, "blocks.2.act1.norm") == ["blocks.1.add"]
     assert layers["blocks.0.add"].inputs == ((3, 2, 16, 8, 8), (1, 2, 16, 8, 8))
     assert layers["blocks.1.act1.norm"].reads == "dense"
+
+
+def test_sums_and_means_of_spikes_are_graded() -> None:
+    layers = traced(SEWResNet(18, width=2), IF())
+    reads = [layers[f"stage1.{path}"].reads for path in ("0.conv1", "0.conv2", "1.conv1", "1.conv2")]
+    assert reads == ["spikes", "spikes", "graded", "spikes"]
+    assert read_from(layers, "stage1.1.add") == ["stage1.1.act2.act", "stage1.0.add"]
+    assert read_from(layers, "stage2.0.add") == ["stage2.0.act2.act", "stage2.0.shortcut.1.act"]
+    layers = traced(VGG(11, "avg", (), width=2), IF())
+    convs = [layer.reads for layer in layers.values() if layer.kind == "Conv2d"]
+    assert convs == ["dense", "graded", "graded", "spikes", "graded", "spikes", "spikes", "spikes"]
+
+
+def test_channels_that_are_padded_come_from_where_the_others_do() -> None:
+    layers = traced(PyramidNet((1, 1), stem=4, widen=6), IF())
+    assert read_from(layers, "blocks.1.add") == ["blocks.1.conv3.1", "blocks.1.shortcut.1"]
+    assert read_from(layers, "blocks.1.shortcut.1") == ["blocks.1.shortcut.0"]
+    assert layers["blocks.1.shortcut.1"].inputs == ((3, 2, 28, 4, 4),)
+    assert layers["blocks.1.shortcut.1"].output == (3, 2, 40, 4, 4)
 
 
 @pytest.mark.parametrize("model", SMALL, ids=str)

@@ -1,4 +1,10 @@
-"""Plain convolutional networks: KDSNN's MNIST network (Xu et al., CVPR 2023, section 4.1) and smaller siblings."""
+"""Plain convolutional networks: KDSNN's MNIST network (Xu et al., CVPR 2023, section 4.1), siblings, and 5Conv-1FC.
+
+5Conv-1FC is the network that Xu et al. (reverse KD, 2024) train on DVS-Gesture with reference to Fang et al. (PLIF,
+ICCV 2021): five blocks of 128 channels and one linear layer, `ConvNet((128,) * 5, ())` with PLIF neurons. Fang et al.
+have two linear layers, dropout before each and voting after them; the paper does not say what is left of that with one.
+Here there is no dropout.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,5 +87,6 @@ class ConvNet(Model):
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:
-        """KDSNN's 2conv, 7.39 M parameters, and the sibling for 8x8 digits."""
-        return [(cls(), (1, 28, 28)), (cls((16, 16), (64,)), (1, 8, 8))]
+        """KDSNN's 2conv, 7.39 M parameters; reverse KD's 5Conv-1FC for DVS-Gesture; the sibling for 8x8 digits."""
+        gesture = cls(channels=(128,) * 5, hidden=())
+        return [(cls(), (1, 28, 28)), (gesture, (2, 128, 128)), (cls((16, 16), (64,)), (1, 8, 8))]

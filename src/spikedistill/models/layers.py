@@ -1,7 +1,8 @@
 """What networks are made of, on [T, B, ...]. Stateless layers fold time and batch, which copies nothing.
 
 All that a network does is one of these, called as a module, so that hooks see it (`taps`, `trace`). A layer that is
-told which neurons feed it (`reads`) keeps binary spikes as bits for the backward pass, or their rates.
+told which neurons feed it (`reads`) keeps binary spikes as bits for the backward pass, or their rates. Sums and means
+of spikes (`Add`, `AvgPool2d`, `GlobalMean`) are no bits; what reads them is told so (`summed`).
 
 Residuals: `NormAct(...)(x, residual=y)` adds currents before the neuron (ResNet); `Add` adds currents that a later
 norm reads (WRN), or spikes after the neuron (SEW-ResNet).
@@ -17,11 +18,22 @@ from spikedistill.neurons import BatchNorm, Neuron, Norm, Normalisation, average
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear` on [T, B, C]; `reads` are the neurons that feed it, None for anything else."""
+    """`torch.nn.Linear` on [T, B, C].
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, reads: Neuron | None = None) -> None:
+    `reads` are the neurons that feed it, None for anything else; `summed` says that sums or means of their outputs do.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        reads: Neuron | None = None,
+        summed: bool = False,
+    ) -> None:
         super().__init__(in_features, out_features, bias)
-        self.reads_bits = reads is not None and reads.binary
+        self.reads_bits = reads is not None and reads.binary and not summed
         self.reads = reads
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,15 +47,22 @@ class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` on [T, B, C, H, W]; no bias (a norm follows), weights ~ N(0, 2 / (k * k * C_out)).
 
     Kaiming's initialisation for ReLU by fan-out (He et al., ICCV 2015), as in the public ResNet and WRN code. `reads`
-    are the neurons that feed it, None for anything else.
+    are the neurons that feed it, None for anything else; `summed` says that sums or means of their outputs do.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, reads: Neuron | None = None, **options: Any
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        reads: Neuron | None = None,
+        summed: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, bias=False, **options)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
-        self.reads_bits = reads is not None and reads.binary
+        self.reads_bits = reads is not None and reads.binary and not summed
         self.reads = reads
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,15 +104,21 @@ class ConvNorm(nn.Sequential):
 
 
 class MaxPool2d(nn.Module):
-    """Maximum over windows of `size` x `size` that do not overlap, on [T, B, C, H, W]."""
+    """Maximum over windows of `size` x `size` on [T, B, C, H, W], which do not overlap unless a `stride` is given."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, stride: int | None = None, padding: int = 0) -> None:
         super().__init__()
         self.size = size
+        self.stride = stride
+        self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs [T, B, C, H // size, W // size]."""
-        y = kernels.max_pool2d(x.flatten(0, 1), self.size)
+        """Outputs [T, B, C, H // size, W // size], or as many as `torch.nn.functional.max_pool2d` has."""
+        folded = x.flatten(0, 1)
+        if self.stride is None and self.padding == 0:
+            y = kernels.max_pool2d(folded, self.size)
+        else:
+            y = nn.functional.max_pool2d(folded, self.size, self.stride, self.padding)
         return y.view(*x.shape[:2], *y.shape[1:])
 
 
@@ -127,11 +152,23 @@ class Flatten(nn.Module):
 
 
 class Add(nn.Module):
-    """Sum of two branches: of currents, or of spikes, which then are 0, 1 or 2."""
+    """Sum of two branches: of currents, or of spikes, which then are 0, 1, 2 or more."""
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Outputs [T, B, ...] of two of that shape; one of them may have one step, which is held."""
         return x + y
+
+
+class PadChannels(nn.Module):
+    """Zeros as further channels, so that there are `channels` of them: a shortcut without parameters."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, channels, H, W] of x with at most as many channels."""
+        return nn.functional.pad(x, (0, 0, 0, 0, 0, self.channels - x.shape[2]))
 
 
 class NormAct(nn.Module):

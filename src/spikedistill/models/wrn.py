@@ -1,4 +1,8 @@
-"""Wide residual networks (Zagoruyko and Komodakis, BMVC 2016), pre-activation, without dropout."""
+"""Pre-activation residual networks (He et al., ECCV 2016), also wide ones (Zagoruyko and Komodakis, BMVC 2016).
+
+There is no dropout. Both count their layers in their own way: WRN's depth has the two shortcuts that change shape,
+6n + 4, and PreResNet's has not, 6n + 2.
+"""
 
 from dataclasses import dataclass
 
@@ -93,5 +97,33 @@ class WRN(Model):
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:
-        """WRN16-2, 0.69 M parameters, and WRN28-4, 5.85 M parameters and 849.33 M operations."""
-        return [(cls(16, 2), (3, 32, 32)), (cls(28, 4), (3, 32, 32))]
+        """KDSNN's WRN16-2, 0.69 M parameters, and WRN28-4, 5.85 M and 849.33 M operations; reverse KD's WRN16-4."""
+        return [(cls(16, 2), (3, 32, 32)), (cls(16, 4), (3, 32, 32)), (cls(28, 4), (3, 32, 32))]
+
+
+@dataclass(frozen=True)
+class PreResNet(Model):
+    """Pre-activation ResNet of depth 6n + 2 at 16, 32 and 64 channels: a Wide ResNet that is not wide.
+
+    A shortcut that changes shape reads the block's first spikes, as in WRN and in He et al.'s code; some public code
+    for PyTorch has it read the currents.
+    """
+
+    name = "preresnet"
+
+    depth: int = 20
+    """Number of layers, 6n + 2."""
+
+    def __post_init__(self) -> None:
+        check_count(self, "depth", low=8, high=1298)
+        if (self.depth - 2) % 6:
+            raise InputError(f"depth must be 8, 14, 20, ... (6n + 2), not {self.depth}.")
+
+    def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
+        """See `Model.build`."""
+        return WRNetwork(shape, classes, neuron, norm, (self.depth - 2) // 6, 1)
+
+    @classmethod
+    def examples(cls) -> list[tuple[Model, Shape]]:
+        """KDSNN's teacher PreResNet-20."""
+        return [(cls(20), (3, 32, 32))]
