@@ -4,6 +4,7 @@ They are `torch.ops.spikedistill.*`, there after `build.load()`; `register` adds
 `torch.compile` sees through them.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -101,9 +102,17 @@ def max_pool2d(x: Tensor, size: int) -> Tensor:
     return y
 
 
-@cache
+_registering = threading.Lock()
+
+
 def register() -> None:
-    """Add fakes and gradients to the loaded operators; once per process."""
+    """Add fakes and gradients to the loaded operators; once per process, whichever threads ask at once."""
+    with _registering:
+        _register()
+
+
+@cache
+def _register() -> None:
     for name, fake in FAKES.items():
         torch.library.register_fake(f"spikedistill::{name}", fake)
     for name, (backward, keep) in GRADIENTS.items():
