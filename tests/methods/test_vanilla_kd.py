@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spikedistill.errors import InputError
-from spikedistill.methods import TSER, VanillaKD
+from spikedistill.methods import TSER, DefaultKD, VanillaKD
 
 
 def test_is_the_weighted_sum_on_the_mean_of_the_logits(oracle, draw):
@@ -71,6 +71,8 @@ def test_refuses(wrong, message):
         ),
         (VanillaKD(), "scale", "tau", "must be one of tau_squared, none, not 'tau'"),
         (TSER(), "scale", "tau", "must be one of tau_squared, none, not 'tau'"),
+        (DefaultKD(), "soften", "linear", "must be one of power, tfkd, not 'linear'"),
+        (DefaultKD(), "scale", "tau", "must be one of none, tau_squared, not 'tau'"),
     ],
 )
 def test_refuses_other_words(method, field, word, message):

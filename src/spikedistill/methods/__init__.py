@@ -4,6 +4,7 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 """
 
 from spikedistill.methods.cross_entropy import CrossEntropy
+from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
 from spikedistill.methods.sum import Sum
@@ -16,6 +17,7 @@ __all__ = [
     "TET",
     "TSER",
     "CrossEntropy",
+    "DefaultKD",
     "KDSNNResponse",
     "Losses",
     "Method",
