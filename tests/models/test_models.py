@@ -1,5 +1,7 @@
 """Sizes against the papers, and what every network of the folder promises."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,10 +23,10 @@ from spikedistill.models import (
     TorchModule,
     models,
 )
-from spikedistill.models.layers import AvgPool2d, Conv2d, Linear
+from spikedistill.models.layers import AvgPool2d, Conv2d, Linear, NormAct
 from spikedistill.models.size import size
 from spikedistill.models.taps import attach
-from spikedistill.neurons import IF, LIF, BatchNorm, GradedReLU, Neuron, Norm, ReLU
+from spikedistill.neurons import IF, LIF, PLIF, BatchNorm, GradedReLU, Neuron, Norm, ReLU, norm_act
 from spikedistill.values.plain import from_json, to_json
 
 SMALL = [
@@ -194,6 +196,43 @@ def test_networks_keep_as_bits_what_is_bits(model: Model, cpu_kernels: None) -> 
         assert weight.grad is not None
         scale = layer.weight.grad.abs().max()
         torch.testing.assert_close(layer.weight.grad, weight.grad.float(), rtol=5e-2, atol=float(2e-2 * scale) + 1e-6)
+
+
+@pytest.mark.parametrize("model", SMALL, ids=str)
+@torch.no_grad()
+def test_neurons_in_bfloat16_are_the_definitions(model: Model, cpu_kernels: None) -> None:
+    """Of what each layer of neurons is given, residuals too; a potential at the threshold may fall to either side."""
+    torch.manual_seed(0)
+    network = model.build(SHAPE, 5, LIF(threshold=0.3))
+    checked = []
+
+    def compare(layer: nn.Module, inputs: tuple[Tensor, ...], options: dict[str, Tensor], spikes: Tensor) -> None:
+        assert isinstance(layer, NormAct)
+        residual, steps = options.get("residual"), options.get("steps")
+        wide = None if residual is None else residual.float()
+        expected = norm_act(inputs[0].float(), copy.deepcopy(layer.norm), layer.act, wide, steps)
+        assert spikes.dtype == torch.bfloat16
+        checked.append((spikes == expected).float().mean().item())
+
+    for module in network.modules():
+        if isinstance(module, NormAct):
+            module.register_forward_hook(compare, with_kwargs=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        network(3 * torch.randn(6, *SHAPE), 4)
+    assert checked
+    assert min(checked) > 0.99
+
+
+def test_the_gesture_network_takes_frames_and_learns_its_time_constants() -> None:
+    """5Conv-1FC with few channels, on frames of events."""
+    torch.manual_seed(0)
+    network = ConvNet((4,) * 5, ()).build((2, 32, 32), 11, PLIF())
+    logits = network(torch.randint(0, 5, (6, 3, 2, 32, 32)).float(), None)
+    assert logits.shape == (6, 3, 11)
+    logits.square().sum().backward()
+    learned = [parameter.grad for name, parameter in network.named_parameters() if name.endswith("act.w")]
+    assert len(learned) == 5
+    assert all(grad is not None and grad.abs() > 0 for grad in learned)
 
 
 @torch.no_grad()
