@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.methods import TSER, Losses, Method, MethodModule, Side, Signals, Sum, VanillaKD, methods
 from spikedistill.methods.divergences import cross_entropy
+from spikedistill.randomness import Draws
 
 K = 10
 
@@ -75,9 +76,28 @@ def signals(method, T=4, teacher_T=1, B=6, dtype=torch.float32, seed=0):
     return student, teacher, torch.randint(0, K, (B,), generator=draw)
 
 
+class Drawing(nn.Module):
+    """A method that draws, with the random numbers of images 0, 1, ..., or of the given ones."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, student, teacher, labels, index=None):
+        index = torch.arange(len(labels)) if index is None else index
+        return self.module(student, teacher, labels, Draws(0, 0, index))
+
+
 def built(method, student, teacher):
     """The method's module, for signals of no network."""
-    return method.build(Side(None, student), teacher and Side(None, teacher))
+    module = method.build(Side(None, student), teacher and Side(None, teacher))
+    return Drawing(module) if method.draws else module
+
+
+def read(method, student):
+    """What the method reads of the student: methods on activations alone, without labels, read no logits."""
+    logits = () if method.student_taps and not method.needs_labels else (student.logits,)
+    return *logits, *student.taps.values()
 
 
 def reordered(one, order):
@@ -191,7 +211,7 @@ def test_gradient_reaches_the_student_and_never_the_teacher(method):
     student, teacher, labels = signals(method)
     module = built(method, student, teacher)
     method.total(module(student, teacher, labels)).backward()
-    for leaf in (student.logits, *student.taps.values(), *module.parameters()):
+    for leaf in (*read(method, student), *module.parameters()):
         assert torch.isfinite(leaf.grad).all()
         assert leaf.grad.abs().sum() > 0
     if teacher is not None:
@@ -202,7 +222,8 @@ def test_gradient_reaches_the_student_and_never_the_teacher(method):
 def test_every_step_and_every_sample_counts(method):
     student, teacher, labels = signals(method)
     method.total(built(method, student, teacher)(student, teacher, labels)).backward()
-    assert (student.logits.grad.abs().sum(dim=-1) > 0).all()
+    for leaf in read(method, student):
+        assert (leaf.grad.abs().flatten(2).sum(dim=-1) > 0).all()
 
 
 @every_method
@@ -211,7 +232,10 @@ def test_a_step_down_the_gradient_lowers_the_loss(method):
     module = built(method, student, teacher)
     before = method.total(module(student, teacher, labels))
     before.backward()
-    stepped = Signals(student.logits - 0.01 * student.logits.grad, student.taps)
+    with torch.no_grad():
+        for leaf in read(method, student):
+            leaf -= 0.01 * leaf.grad
+    stepped = Signals(student.logits, student.taps)
     assert method.total(module(stepped, teacher, labels)) < before
 
 
@@ -220,9 +244,10 @@ def test_the_order_of_the_batch_does_not_matter(method):
     student, teacher, labels = signals(method)
     module = built(method, student, teacher)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
+    drawn = (order,) if method.draws else ()
     same(
         module(student, teacher, labels),
-        module(reordered(student, order), teacher and reordered(teacher, order), labels[order]),
+        module(reordered(student, order), teacher and reordered(teacher, order), labels[order], *drawn),
     )
 
 
@@ -231,7 +256,7 @@ def test_labels_go_with_their_samples(method):
     student, teacher, labels = signals(method)
     module = built(method, student, teacher)
     moved = module(student, teacher, (labels + 1) % K)
-    assert any(loss != moved[name] for name, loss in module(student, teacher, labels).items())
+    assert any(loss != moved[name] for name, loss in module(student, teacher, labels).items()) == method.needs_labels
 
 
 @every_method
@@ -242,7 +267,9 @@ def test_a_teacher_is_needed_or_not_looked_at(method):
             method.losses(student, None, labels)
     else:
         other = Signals(torch.randn(1, 6, K))
-        same(method.losses(student, None, labels), method.losses(student, other, labels), rtol=0, atol=0)
+        draws = {"draws": Draws(0, 0, torch.arange(len(labels)))} if method.draws else {}
+        alone, beside = (method.losses(student, one, labels, **draws) for one in (None, other))
+        same(alone, beside, rtol=0, atol=0)
 
 
 @every_method
@@ -264,7 +291,8 @@ def test_the_module_of_a_method_without_trained_parts_is_its_losses(method):
     student, teacher, labels = signals(method)
     module = built(method, student, teacher)
     if not list(module.parameters()):
-        same(module(student, teacher, labels), method.losses(student, teacher, labels), rtol=0, atol=0)
+        draws = {"draws": Draws(0, 0, torch.arange(len(labels)))} if method.draws else {}
+        same(module(student, teacher, labels), method.losses(student, teacher, labels, **draws), rtol=0, atol=0)
         assert module.state_dict() == {}
     else:
         assert module.state_dict()

@@ -6,6 +6,7 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.kdsnn import KDSNNResponse
+from spikedistill.methods.kdsnn_feature import KDSNNFeature
 from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
 from spikedistill.methods.sum import Sum
 from spikedistill.methods.tet import TET
@@ -18,6 +19,7 @@ __all__ = [
     "TSER",
     "CrossEntropy",
     "DefaultKD",
+    "KDSNNFeature",
     "KDSNNResponse",
     "Losses",
     "Method",
