@@ -7,6 +7,7 @@ from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.kdsnn_feature import KDSNNFeature
+from spikedistill.methods.lasnn import LaSNN
 from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
 from spikedistill.methods.sum import Sum
 from spikedistill.methods.tet import TET
@@ -21,6 +22,7 @@ __all__ = [
     "DefaultKD",
     "KDSNNFeature",
     "KDSNNResponse",
+    "LaSNN",
     "Losses",
     "Method",
     "MethodModule",
