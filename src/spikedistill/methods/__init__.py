@@ -5,6 +5,7 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
+from spikedistill.methods.dkd import DKD
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.kdsnn_feature import KDSNNFeature
 from spikedistill.methods.lasnn import LaSNN
@@ -16,6 +17,7 @@ from spikedistill.methods.vanilla_kd import VanillaKD
 from spikedistill.values.kinds import shipped_kinds
 
 __all__ = [
+    "DKD",
     "TET",
     "TSER",
     "CrossEntropy",
