@@ -9,10 +9,12 @@ from spikedistill.methods.dkd import DKD
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.kdsnn_feature import KDSNNFeature
 from spikedistill.methods.lasnn import LaSNN
+from spikedistill.methods.logit_standardization import LogitStandardization
 from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
 from spikedistill.methods.sum import Sum
 from spikedistill.methods.tet import TET
 from spikedistill.methods.tser import TSER
+from spikedistill.methods.twsnn import TWSNN
 from spikedistill.methods.vanilla_kd import VanillaKD
 from spikedistill.values.kinds import shipped_kinds
 
@@ -20,11 +22,13 @@ __all__ = [
     "DKD",
     "TET",
     "TSER",
+    "TWSNN",
     "CrossEntropy",
     "DefaultKD",
     "KDSNNFeature",
     "KDSNNResponse",
     "LaSNN",
+    "LogitStandardization",
     "Losses",
     "Method",
     "MethodModule",
