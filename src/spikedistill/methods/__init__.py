@@ -6,11 +6,14 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.dkd import DKD
+from spikedistill.methods.etc import ETC
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.kdsnn_feature import KDSNNFeature
 from spikedistill.methods.lasnn import LaSNN
 from spikedistill.methods.logit_standardization import LogitStandardization
 from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
+from spikedistill.methods.sta import STA
+from spikedistill.methods.strong_weak import StrongToWeak, WeakToStrong
 from spikedistill.methods.sum import Sum
 from spikedistill.methods.tet import TET
 from spikedistill.methods.tser import TSER
@@ -20,6 +23,8 @@ from spikedistill.values.kinds import shipped_kinds
 
 __all__ = [
     "DKD",
+    "ETC",
+    "STA",
     "TET",
     "TSER",
     "TWSNN",
@@ -34,8 +39,10 @@ __all__ = [
     "MethodModule",
     "Side",
     "Signals",
+    "StrongToWeak",
     "Sum",
     "VanillaKD",
+    "WeakToStrong",
     "Weights",
     "methods",
 ]
