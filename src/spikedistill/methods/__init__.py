@@ -7,6 +7,7 @@ from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.dkd import DKD
 from spikedistill.methods.etc import ETC
+from spikedistill.methods.hta_kl import HTAKL
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.kdsnn_feature import KDSNNFeature
 from spikedistill.methods.lasnn import LaSNN
@@ -16,6 +17,8 @@ from spikedistill.methods.sta import STA
 from spikedistill.methods.strong_weak import StrongToWeak, WeakToStrong
 from spikedistill.methods.sum import Sum
 from spikedistill.methods.tet import TET
+from spikedistill.methods.tks import TKS
+from spikedistill.methods.tpd import TPD
 from spikedistill.methods.tser import TSER
 from spikedistill.methods.twsnn import TWSNN
 from spikedistill.methods.vanilla_kd import VanillaKD
@@ -24,8 +27,11 @@ from spikedistill.values.kinds import shipped_kinds
 __all__ = [
     "DKD",
     "ETC",
+    "HTAKL",
     "STA",
     "TET",
+    "TKS",
+    "TPD",
     "TSER",
     "TWSNN",
     "CrossEntropy",
