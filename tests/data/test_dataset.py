@@ -15,6 +15,8 @@ def test_all_data_sets_are_found_by_name():
     assert {"digits", "mnist", "fashion-mnist", "cifar10"} <= set(found)
     for name, dataset in found.items():
         assert dataset.name == name
+        if not dataset().described:
+            continue  # files of one's own, which are found out about when they are there
         assert len(dataset.train_counts) == len(dataset.test_counts) == dataset.classes
         assert len(dataset().mean) == len(dataset().std) == dataset().shape[0]
 

@@ -84,6 +84,8 @@ def _data_facts(cls: type[Dataset]) -> dict[str, Any]:
     """Image and classes of a data set whose default is a value; one that asks for files has none to tell."""
     try:
         data = cls()
+        if not data.described:  # nothing is read to be listed
+            return {"image": None, "classes": None}
         return {"image": _times(data.shape), "classes": data.classes}
     except (TypeError, ValueError, NotImplementedError, AttributeError):
         return {"image": None, "classes": None}

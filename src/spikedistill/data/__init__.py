@@ -9,9 +9,15 @@ if TYPE_CHECKING:
     from spikedistill.data.augment import Augment, Crop, Cutout, Flip
     from spikedistill.data.autoaugment import AutoAugment
     from spikedistill.data.cifar10 import CIFAR10
+    from spikedistill.data.cifar10_dvs import CIFAR10DVS
+    from spikedistill.data.cifar100 import CIFAR100
     from spikedistill.data.dataset import Dataset
     from spikedistill.data.digits import Digits
+    from spikedistill.data.dvs_gesture import DVSGesture
+    from spikedistill.data.folder import Folder
     from spikedistill.data.mnist import MNIST, FashionMNIST
+    from spikedistill.data.nmnist import NMNIST
+    from spikedistill.data.npz import Npz
     from spikedistill.data.own import OwnDataset
     from spikedistill.data.split import Batch, Split, Splits, TensorSplit
     from spikedistill.data.transform import Transform
@@ -20,9 +26,15 @@ _PLACES = {
     "augment": ("Augment", "Crop", "Cutout", "Flip"),
     "autoaugment": ("AutoAugment",),
     "cifar10": ("CIFAR10",),
+    "cifar10_dvs": ("CIFAR10DVS",),
+    "cifar100": ("CIFAR100",),
     "dataset": ("Dataset",),
     "digits": ("Digits",),
+    "dvs_gesture": ("DVSGesture",),
+    "folder": ("Folder",),
     "mnist": ("MNIST", "FashionMNIST"),
+    "nmnist": ("NMNIST",),
+    "npz": ("Npz",),
     "own": ("OwnDataset",),
     "split": ("Batch", "Split", "Splits", "TensorSplit"),
     "transform": ("Transform",),
@@ -31,16 +43,22 @@ _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 
 __all__ = [
     "CIFAR10",
+    "CIFAR10DVS",
+    "CIFAR100",
     "MNIST",
+    "NMNIST",
     "Augment",
     "AutoAugment",
     "Batch",
     "Crop",
     "Cutout",
+    "DVSGesture",
     "Dataset",
     "Digits",
     "FashionMNIST",
     "Flip",
+    "Folder",
+    "Npz",
     "OwnDataset",
     "Split",
     "Splits",

@@ -37,6 +37,22 @@ def data_root(root: str) -> Path:
         ) from error
 
 
+def data_path(given: str, what: str, option: str) -> Path:
+    """The file or folder of one's own that a field names.
+
+    Args:
+        given: What the field says.
+        what: What it should name, for the message.
+        option: How it is named on the command line.
+
+    Raises:
+        InputError: it names nothing, or is no path.
+    """
+    if not given:
+        raise InputError(f"Name the {what}: {option}.")
+    return data_root(given)
+
+
 def open_file(path: Path, most: int | None = None) -> BinaryIO:
     """Open a file of data; only a regular one: a pipe would be waited for.
 

@@ -34,19 +34,29 @@ def read_picture(path: Path, shape: tuple[int, int, int], resize: bool = False) 
     channels, height, width = shape
     if channels not in MODES:
         raise InputError(f"Pictures have 1 or 3 channels, and the network reads {channels}.")
-    if not path.is_file():
-        raise InputError(f"There is no picture {shown(str(path))}.")
-    image = _decode(path)
-    if image.mode[0] in "IF":
-        raise InputError(f"{path} has more than 8 bits a channel ({image.mode}). Save it with 8.")
-    image = _converted(ImageOps.exif_transpose(image), MODES[channels])
+    image = open_picture(path, channels)
     if image.size != (width, height):
         if not resize:
             given = f"{image.height} x {image.width}"
             raise InputError(f"{path} is {given} pixels high and wide, not {height} x {width}. Resize it: --resize.")
         image = image.resize((width, height), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.asarray(image, np.uint8).copy())
-    return pixels.view(height, width, channels).permute(2, 0, 1).contiguous()
+    return to_pixels(image)
+
+
+def open_picture(path: Path, channels: int) -> Image.Image:
+    """Return a picture of 1 or 3 channels in its own size; see `read_picture`, which raises the same."""
+    if not path.is_file():
+        raise InputError(f"There is no picture {shown(str(path))}.")
+    image = _decode(path)
+    if image.mode[0] in "IF":
+        raise InputError(f"{path} has more than 8 bits a channel ({image.mode}). Save it with 8.")
+    return _converted(ImageOps.exif_transpose(image), MODES[channels])
+
+
+def to_pixels(image: Image.Image) -> UInt8[Tensor, "C H W"]:
+    """Return a picture of mode L or RGB as a tensor."""
+    pixels = torch.from_numpy(np.array(image, np.uint8))
+    return pixels.view(image.height, image.width, -1).permute(2, 0, 1).contiguous()
 
 
 def _decode(path: Path) -> Image.Image:
