@@ -5,6 +5,7 @@ from spikedistill.teachers.from_module import FromModule
 from spikedistill.teachers.from_recipe import FromRecipe
 from spikedistill.teachers.from_run import FromRun
 from spikedistill.teachers.loaded import LoadedTeacher, NetworkTeacher, freeze
+from spikedistill.teachers.pruned import Pruned
 from spikedistill.teachers.stored import StoredAnswers
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FromRun",
     "LoadedTeacher",
     "NetworkTeacher",
+    "Pruned",
     "StoredAnswers",
     "Trained",
     "freeze",
