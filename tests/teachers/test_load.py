@@ -249,7 +249,7 @@ def test_statistics_of_other_channels_are_refused(student, tmp_path):
 def test_answers_that_are_no_logits_are_refused(answer, student, tmp_path, stripes, some):
     network = nn.Identity()
     network.forward = lambda images: answer
-    context = runs.context_for(student, tmp_path, CPU, Reporter())
+    context = runs.contexts(tmp_path, CPU, Reporter())(student)
     teacher = freeze(network, "The teacher", {}, stripes().mean, stripes().std, None, context)
     with pytest.raises(InputError, match=r"The teacher answers 2 images with .*; it must be logits"):
         check_answers(teacher, some(stripes().load().train, 2))
@@ -291,7 +291,7 @@ def test_other_weights_are_another_run_or_an_error(student, teacher, tmp_path):
         runs.train_recipe(first.recipe, tmp_path, "cpu")
 
 
-def test_pin():
+def test_digests_are_compared_where_one_is_recorded():
     assert compare_digests("", "abc", "It") == compare_digests("abc", "abc", "It") == "abc"
     with pytest.raises(InputError, match="It has other weights"):
         compare_digests("abd", "abc", "It")
@@ -332,7 +332,7 @@ def test_a_finished_run_is_returned_when_its_teacher_is_gone(student, teacher, t
 def test_logits_beyond_float16_are_refused(student, stripes, tmp_path, some):
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
     nn.init.constant_(network[1].bias, 7e4)
-    context = runs.context_for(student, tmp_path, CPU, Reporter())
+    context = runs.contexts(tmp_path, CPU, Reporter())(student)
     teacher = freeze(network, "The teacher", {}, stripes().mean, stripes().std, None, context)
     with pytest.raises(InputError, match="not all finite in float16"):
         check_answers(teacher, some(stripes().load().train, 2))

@@ -109,6 +109,26 @@ def test_a_method_is_built_from_both_networks(taught, tmp_path):
 
 
 @dataclass(frozen=True)
+class Sized(Method):
+    """Made for a network, and without taps."""
+
+    name: ClassVar[str] = "sized"
+    needs_teacher: ClassVar[bool] = False
+
+    def build(self, student, teacher):
+        assert len(list(student.network.parameters())) > 1
+        return super().build(student, teacher)
+
+    def losses(self, student, teacher, labels):
+        return {"cross_entropy": cross_entropy(student.logits.mean(0, keepdim=True), labels)}
+
+
+def test_a_method_that_is_built_from_its_network_trains_on_rates(student, tmp_path):
+    run = runs.train_recipe(replace(student, method=Sized(), backward="rate"), tmp_path, "cpu")
+    assert run.finished
+
+
+@dataclass(frozen=True)
 class Noisy(Method):
     """Cross-entropy of logits with noise on them."""
 

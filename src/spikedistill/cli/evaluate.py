@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.run_folders import run_folders
-from spikedistill.cli.seeds import spread
+from spikedistill.cli.seeds import mean_and_deviation
 from spikedistill.cli.shown import print_metrics, print_table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _rows(runs: "Sequence[Run]", results: Sequence[dict[str, Any]]) -> Iterable[
         if len(group) > 1:
             shares = zip(*(result["accuracy_cumulative"] for _, _, result in group), strict=True)
             name = group[0][1].recipe.name
-            yield row(f"{name}: mean ± sd", f"n = {len(group)}", [spread(at_t) for at_t in shares])
+            yield row(f"{name}: mean ± sd", f"n = {len(group)}", [mean_and_deviation(at_t) for at_t in shares])
 
 
 def _but_for_seeds(run: "Run") -> str:

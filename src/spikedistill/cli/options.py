@@ -6,14 +6,14 @@ An option is a path of `spikedistill.values.change` with dashes: one that names 
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from spikedistill.cli.words import option, parse, wants_help
 from spikedistill.errors import InputError
-from spikedistill.recipe import Recipe, Teacher
+from spikedistill.recipe import Recipe, Teacher, recipes_of
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.change import change, look_up
@@ -70,21 +70,13 @@ def _check_same_data(before: Recipe, after: Recipe) -> None:
     """Refuse a data set that the teacher has not been made for, unless it was so already."""
     if type(before.data) is type(after.data):
         return
-    for theirs in _recipes_of(after.teacher):
+    for theirs in recipes_of(after.teacher):
         if type(theirs.data) is not type(after.data):
             raise InputError(
                 f"The teacher {theirs.name} learned {theirs.data.name}, and the student is to learn {after.data.name}. "
                 f"Name a teacher too (--teacher with a recipe of {after.data.name}), or change what it learns "
                 f"(--teacher.recipe.data {after.data.name})."
             )
-
-
-def _recipes_of(teacher: Teacher | None) -> Iterator[Recipe]:
-    """Yield the recipes that train a teacher, its teacher, and so on."""
-    for inner in teacher.inner() if teacher is not None else ():
-        if isinstance(inner, Recipe):
-            yield inner
-        yield from _recipes_of(inner.teacher if isinstance(inner, Recipe) else inner)
 
 
 def _named(before: Recipe, after: Recipe, changes: dict[str, Words]) -> Recipe:

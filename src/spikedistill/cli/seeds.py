@@ -1,8 +1,8 @@
 """One recipe over several seeds: `--seeds 0-4`, whose seed the teacher takes, and mean ± standard deviation."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,9 @@ def with_seed(recipe: "Recipe", seed: int, teacher_seed: str) -> "Recipe":
 
 def teacher_seeds(recipe: "Recipe") -> tuple[int, ...]:
     """Return the seeds of the recipes that train the teacher, its teacher, and so on; each once, ascending."""
-    return tuple(sorted({one.seed for one in _recipes_within(recipe.teacher)}))
+    from spikedistill.recipe import recipes_of
+
+    return tuple(sorted({one.seed for one in recipes_of(recipe.teacher)}))
 
 
 def teacher_note(recipe: "Recipe") -> str:
@@ -68,7 +70,7 @@ def teacher_note(recipe: "Recipe") -> str:
     return f"teachers: seeds {seeds}" if "," in seeds else f"teacher: seed {seeds}" if seeds else ""
 
 
-def spread(shares: Sequence[float]) -> str:
+def mean_and_deviation(shares: Sequence[float]) -> str:
     """Mean and standard deviation (n - 1) of shares, in per cent: `91.8 ± 1.3 %`; of one, that one."""
     deviation = f" ± {100 * stdev(shares):.2f}" if len(shares) > 1 else ""
     return f"{100 * mean(shares):.2f}{deviation} %"
@@ -78,18 +80,5 @@ def summary(metrics: Sequence[dict[str, Any]]) -> str:
     """Mean ± standard deviation (n) of the last epoch's accuracy over runs, that of the best epoch beside it."""
     last, best = ([float(one[name]) for one in metrics] for name in ("accuracy", "accuracy_best"))
     chosen_on = metrics[0].get("accuracy_best_chosen_on", "test")
-    return f"{spread(last)} (n = {len(last)}) in the last epoch; {spread(best)} in the best, chosen on {chosen_on}"
-
-
-def _recipes_within(value: Any) -> "Iterator[Recipe]":
-    from spikedistill.recipe import Recipe
-
-    if isinstance(value, Recipe):
-        yield value
-        yield from _recipes_within(value.teacher)
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _recipes_within(item)
-    elif is_dataclass(value):
-        for f in fields(value):
-            yield from _recipes_within(getattr(value, f.name))
+    at_end, at_best = mean_and_deviation(last), mean_and_deviation(best)
+    return f"{at_end} (n = {len(last)}) in the last epoch; {at_best} in the best, chosen on {chosen_on}"

@@ -183,7 +183,7 @@ def check_cache(recipe: Recipe) -> None:
 def check_rates(recipe: Recipe) -> None:
     """Raise InputError where a backward pass on rates is asked for, and the neuron has none or the loss judges steps.
 
-    Of methods that read activations nothing is known before there are any.
+    Of methods that read activations, or networks when they are built, nothing is known before there are any.
     """
     method, neuron = recipe.method, recipe.neuron
     if "neuron" in recipe.unused:
@@ -201,7 +201,10 @@ def check_rates(recipe: Recipe) -> None:
     logits = torch.randn(shape, generator=generator).requires_grad_()
     teacher = Signals(torch.randn((1, *shape[1:]), generator=generator)) if method.needs_teacher else None
     student = Signals(logits)
-    module = method.build(Side(None, student), None if teacher is None else Side(None, teacher))
+    try:
+        module = method.build(Side(None, student), None if teacher is None else Side(None, teacher))
+    except AttributeError:  # it is made for networks, and there are none yet
+        return
     draws = (Draws(0, 0, torch.arange(shape[1])),) if method.draws else ()
     losses = module(student, teacher, torch.zeros(shape[1], dtype=torch.int64), *draws)
     (grad,) = torch.autograd.grad(method.total(losses), logits)
@@ -243,11 +246,6 @@ def contexts(root: Path, device: torch.device, report: Reporter) -> ContextOf:
         return resolve(inner, context_of(inner))
 
     return context_of
-
-
-def context_for(recipe: Recipe, root: Path, device: torch.device, report: Reporter) -> Context:
-    """Return what the teacher of one recipe needs to be loaded; see `contexts`."""
-    return contexts(root, device, report)(recipe)
 
 
 def open_trained(folder: str) -> Trained:
