@@ -1,6 +1,6 @@
 """A sum of methods: several losses at once, each with a weight of its own.
 
-    Sum((TSER(), Hint()), weights=(1.0, 100.0))
+    Sum((TSER(), Hint()), factors=(1.0, 100.0))
 
 It is not from a paper; cite those of its parts.
 """
