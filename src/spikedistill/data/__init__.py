@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spikedistill.data.folder import Folder
     from spikedistill.data.mnist import MNIST, FashionMNIST
     from spikedistill.data.nmnist import NMNIST
+    from spikedistill.data.noisy import NoisyCIFAR10, NoisyMNIST
     from spikedistill.data.npz import Npz
     from spikedistill.data.own import OwnDataset
     from spikedistill.data.split import Batch, Split, Splits, TensorSplit
@@ -34,6 +35,7 @@ _PLACES = {
     "folder": ("Folder",),
     "mnist": ("MNIST", "FashionMNIST"),
     "nmnist": ("NMNIST",),
+    "noisy": ("NoisyCIFAR10", "NoisyMNIST"),
     "npz": ("Npz",),
     "own": ("OwnDataset",),
     "split": ("Batch", "Split", "Splits", "TensorSplit"),
@@ -58,6 +60,8 @@ __all__ = [
     "FashionMNIST",
     "Flip",
     "Folder",
+    "NoisyCIFAR10",
+    "NoisyMNIST",
     "Npz",
     "OwnDataset",
     "Split",
