@@ -3,10 +3,13 @@
 A method is found here by being here: `methods()` lists whatever the modules of this folder define.
 """
 
+from spikedistill.methods.bkdsnn import BKDSNN
+from spikedistill.methods.ckdsnn import CKDSNN
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.dkd import DKD
 from spikedistill.methods.etc import ETC
+from spikedistill.methods.fitnet import FitNet
 from spikedistill.methods.hta_kl import HTAKL
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.methods.kdsnn_feature import KDSNNFeature
@@ -25,6 +28,8 @@ from spikedistill.methods.vanilla_kd import VanillaKD
 from spikedistill.values.kinds import shipped_kinds
 
 __all__ = [
+    "BKDSNN",
+    "CKDSNN",
     "DKD",
     "ETC",
     "HTAKL",
@@ -36,6 +41,7 @@ __all__ = [
     "TWSNN",
     "CrossEntropy",
     "DefaultKD",
+    "FitNet",
     "KDSNNFeature",
     "KDSNNResponse",
     "LaSNN",
