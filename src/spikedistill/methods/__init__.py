@@ -5,6 +5,7 @@ A method is found here by being here: `methods()` lists whatever the modules of 
 
 from spikedistill.methods.bkdsnn import BKDSNN
 from spikedistill.methods.ckdsnn import CKDSNN
+from spikedistill.methods.confidence_penalty import ConfidencePenalty
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
 from spikedistill.methods.dkd import DKD
@@ -39,6 +40,7 @@ __all__ = [
     "TPD",
     "TSER",
     "TWSNN",
+    "ConfidencePenalty",
     "CrossEntropy",
     "DefaultKD",
     "FitNet",
