@@ -8,6 +8,7 @@ from spikedistill.methods.ckdsnn import CKDSNN
 from spikedistill.methods.confidence_penalty import ConfidencePenalty
 from spikedistill.methods.cross_entropy import CrossEntropy
 from spikedistill.methods.default_kd import DefaultKD
+from spikedistill.methods.distilling_spikes import DistillingSpikes
 from spikedistill.methods.dkd import DKD
 from spikedistill.methods.etc import ETC
 from spikedistill.methods.fitnet import FitNet
@@ -43,6 +44,7 @@ __all__ = [
     "ConfidencePenalty",
     "CrossEntropy",
     "DefaultKD",
+    "DistillingSpikes",
     "FitNet",
     "KDSNNFeature",
     "KDSNNResponse",
