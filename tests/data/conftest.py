@@ -11,6 +11,7 @@ from spikedistill.data.mnist import MNIST
 class Small(MNIST):
     """MNIST with 30 and 20 images."""
 
+    name = "small-mnist"
     train_counts = (3,) * 10
     test_counts = (2,) * 10
 

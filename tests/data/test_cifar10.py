@@ -15,6 +15,7 @@ from spikedistill.errors import InputError
 class Small(CIFAR10):
     """CIFAR-10 with 100 and 20 images."""
 
+    name = "small-cifar10"
     train_counts = (10,) * 10
     test_counts = (2,) * 10
 

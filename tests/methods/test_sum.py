@@ -55,6 +55,7 @@ def test_is_a_value_that_json_holds():
 class Tapped(CrossEntropy):
     """Remembers which activations it is given."""
 
+    name = "tapped"
     student_taps = ("stages.current", "head")
 
     def losses(self, student, teacher, labels):
@@ -63,6 +64,7 @@ class Tapped(CrossEntropy):
 
 
 class Other(CrossEntropy):
+    name = "other"
     student_taps = ("stages",)
 
     def losses(self, student, teacher, labels):

@@ -17,7 +17,11 @@ def balanced(labels: Int[Tensor, " N"], size: int) -> Int[Tensor, " size"]:
 
 
 def proportional(labels: Int[Tensor, " N"], size: int) -> Int[Tensor, " size"]:
-    """Indices of `size` samples in ascending order, each class with its share in the whole, to within one sample."""
+    """Indices of `size` samples in ascending order, each class with its share in the whole.
+
+    To within half a sample and K / 2 times the class's share in the whole, with K classes: one sample where they are
+    equally large.
+    """
     rank, count = _ranks(labels)
     return _first((rank + 0.5) / count, size)
 
