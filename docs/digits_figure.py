@@ -50,7 +50,7 @@ def draw() -> None:
     (teachers,) = by_step("digits-teacher")
     axes.axhline(mean(teachers), color="#111827", linestyle=":", linewidth=1)
     axes.text(4.2, mean(teachers) + 0.4, "ANN teacher, all images", ha="right", va="bottom", color="#111827")
-    axes.set(xlabel="time steps", ylabel="test accuracy in %", xticks=[1, 2, 3, 4], xlim=(0.7, 4.3), ylim=(76, 101))
+    axes.set(xlabel="time steps", ylabel="test accuracy in %", xticks=[1, 2, 3, 4], xlim=(0.7, 4.3), ylim=(74, 101))
     axes.set_title(f"Spiking student, 100 training images, {len(teachers)} seeds", loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
