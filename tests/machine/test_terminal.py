@@ -75,7 +75,11 @@ sys.exit(code)
 def test_ctrl_c_many_times():
     """The second one interrupts what does not stop; the others change nothing of how it ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", INTERRUPTED, "wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     assert process.stdout.readline() == "ready\n"
     deadline = time.monotonic() + 60
