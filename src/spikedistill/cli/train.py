@@ -18,36 +18,7 @@ if TYPE_CHECKING:
 
 def train_command(words: list[str]) -> int:
     """Train a recipe, or resume it; prints the run's folder last."""
-    parser = Parser(
-        prog="spikedistill train",
-        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--seeds 0-4] [--runs DIR] "
-        "[--device NAME] [--check] [--import FILE.py]",
-        description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
-        "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
-        epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
-        allow_abbrev=False,
-        add_help=False,
-    )
-    parser.add_argument("recipe", nargs="?")
-    parser.add_argument(
-        "--runs",
-        default=os.environ.get("SPIKEDISTILL_RUNS") or "runs",
-        help="folder of run folders; SPIKEDISTILL_RUNS or runs",
-    )
-    parser.add_argument("--seeds", help="several seeds, 0-4 or 0,2,5: a run each, then mean ± standard deviation")
-    parser.add_argument(
-        "--teacher-seed",
-        choices=(seeds.KEPT, seeds.TIED),
-        default=seeds.KEPT,
-        help="a teacher that a recipe trains keeps its own seed (the default), or takes the student's",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="train nothing: say whether all fits, how large it is and how long it takes, for one seed",
-    )
-    add_import(parser)
+    parser = train_parser()
     if not words or words[0] in ("-h", "--help"):
         parser.print_help()
         return 0
@@ -80,6 +51,41 @@ def train_command(words: list[str]) -> int:
     else:
         train_one(recipes[0], known.runs, known.device, reporter())
     return 0
+
+
+def train_parser() -> Parser:
+    """What `train` takes beside the options of the recipe."""
+    parser = Parser(
+        prog="spikedistill train",
+        usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--seeds 0-4] [--runs DIR] "
+        "[--device NAME] [--check] [--import FILE.py]",
+        description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
+        "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
+        epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("recipe", nargs="?")
+    parser.add_argument(
+        "--runs",
+        default=os.environ.get("SPIKEDISTILL_RUNS") or "runs",
+        help="folder of run folders; SPIKEDISTILL_RUNS or runs",
+    )
+    parser.add_argument("--seeds", help="several seeds, 0-4 or 0,2,5: a run each, then mean ± standard deviation")
+    parser.add_argument(
+        "--teacher-seed",
+        choices=(seeds.KEPT, seeds.TIED),
+        default=seeds.KEPT,
+        help="a teacher that a recipe trains keeps its own seed (the default), or takes the student's",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="train nothing: say whether all fits, how large it is and how long it takes, for one seed",
+    )
+    add_import(parser)
+    return parser
 
 
 def show_check(recipe: "Recipe", root: str, device: str) -> None:
