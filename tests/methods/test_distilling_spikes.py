@@ -57,6 +57,32 @@ def test_sliding_losses_are_equation_9(pair, window, stride, edges, reduction):
         assert term("l2", pair, l2="sliding", sliding_l2=power, **fields)[0] == pytest.approx(l2, rel=1e-9)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("edges", EDGES)
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1), (4, 2), (T, 1)])
+def test_rates_of_windows(pair, window, stride, edges, reduction):
+    """One window at a time: sums over its steps, or means, of student and teacher."""
+    parts = slices(pair.teacher - pair.student, window, stride, edges)
+    rates = [part.sum() / (window if reduction == "mean" else 1) for part in parts]
+    count = len(parts) if reduction == "mean" else 1
+    fields = {"window": window, "stride": stride, "edges": edges, "reduction": reduction, "compared": "rates"}
+    assert term("l1", pair, **fields)[0] == pytest.approx(np.abs(rates).sum() / count, rel=1e-9)
+    for power, exponent in (("norm", 1), ("squared", 2)):
+        l2 = sum(abs(rate) ** exponent for rate in rates) / count
+        assert term("l2", pair, l2="sliding", sliding_l2=power, **fields)[0] == pytest.approx(l2, rel=1e-9)
+
+
+def test_rates_let_a_spike_come_late():
+    """Within a window; the steps' differences do not."""
+    student, teacher = torch.zeros(4, 1, 1), torch.zeros(4, 1, 1)
+    student[1] = teacher[2] = 1.0
+    losses = [
+        DistillingSpikes(1.0, 0.0, 0.0, compared=compared).losses(Signals(student), Signals(teacher), torch.tensor([0]))
+        for compared in ("steps", "rates")
+    ]
+    assert [one["l1"].item() for one in losses] == [0.5, 0.0]
+
+
 @pytest.mark.parametrize("window", [1, 2, 4, T])
 def test_windows_of_stride_1_weigh_steps_by_how_many_hold_them(pair, window):
     """The gradient of sliding L1 is the sign of the difference, times min(t + 1, D, T - t, T - D + 1)."""
@@ -146,7 +172,7 @@ def test_refuses(wrong):
         DistillingSpikes(**wrong)
 
 
-@pytest.mark.parametrize("field", ["l1", "l2", "full_l2", "sliding_l2", "edges", "reduction", "direction"])
+@pytest.mark.parametrize("field", ["l1", "l2", "full_l2", "sliding_l2", "compared", "edges", "reduction", "direction"])
 def test_refuses_other_words(field):
     broken = copy.copy(DistillingSpikes())
     object.__setattr__(broken, field, "other")

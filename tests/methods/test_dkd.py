@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikedistill.errors import InputError
-from spikedistill.methods import DKD, Signals
+from spikedistill.methods import DKD, TET, Signals, Sum
 
 
 def parts(oracle, batch, tau):
@@ -102,7 +102,21 @@ def test_a_term_without_weight_is_left_out(draw):
     assert list(DKD(beta=0.0).losses(*signals)) == ["cross_entropy", "tckd"]
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": -1.0}, {"beta": -1.0}, {"temperature": 0.0}, {"ce_weight": -0.1}])
+def test_both_kl_terms_grow_during_the_warmup():
+    """By default 20 epochs of 240, as in public code, but by the step."""
+    for epochs_done in range(241):
+        factors = DKD().at(epochs_done / 240).weights
+        share = min(epochs_done / 20, 1.0)
+        assert factors == pytest.approx({"cross_entropy": 1.0, "tckd": 16.0 * share, "nckd": 8 * 16.0 * share})
+    assert DKD(warmup=0.0).at(0.0) == DKD(warmup=0.0)
+    total = Sum((TET(), DKD())).at(1 / 24)
+    assert total.weights["dkd.tckd"] == pytest.approx(8.0)
+    assert Sum((TET(),)).at(0.5) == Sum((TET(),))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": -1.0}, {"beta": -1.0}, {"temperature": 0.0}, {"ce_weight": -0.1}, {"warmup": 1.5}]
+)
 def test_refuses(wrong):
     with pytest.raises(InputError, match=f"{next(iter(wrong))} must"):
         DKD(**wrong)

@@ -1,6 +1,7 @@
 import json
 import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from spikedistill.models.taps import attach
 from spikedistill.models.wrn import WRN
 from spikedistill.neurons import IF, ReLU
 from spikedistill.runs import train as runs
+from spikedistill.teachers import FromModule
 
 MODEL, TEACHER, METHOD = ConvNet((4, 5), (8,)), ConvNet((6, 7), (8,)), KDSNNFeature()
 
@@ -45,8 +47,10 @@ def test_margin_of_a_channel_that_is_constant():
 
 def test_margin_of_activations_is_the_mean_of_the_negative_ones():
     x = torch.tensor([[-1.0, 3.0, 2.0], [-2.0, -5.0, 0.0]])[None]  # [T=1, B=2, C=3]
-    assert margin_of_activations(x).tolist() == [-1.5, -5.0, 0.0]
-    assert margin_of_activations(x[..., None, None].expand(1, 2, 3, 2, 2)).tolist() == [-1.5, -5.0, 0.0]
+    assert margin_of_activations([x]).tolist() == [-1.5, -5.0, 0.0]
+    assert margin_of_activations([x[..., None, None].expand(1, 2, 3, 2, 2)]).tolist() == [-1.5, -5.0, 0.0]
+    more = torch.tensor([[-6.0, 3.0, 0.0]])[None]
+    assert margin_of_activations([x, more]).tolist() == [-3.0, -5.0, 0.0]  # of all three samples alike
 
 
 def partial(s, t):
@@ -164,12 +168,72 @@ def test_a_foreign_norm_is_read_and_where_there_is_none_the_activations_are(capl
         module = method.build(student, Side(network, Signals(torch.randn(1, 3, 5), taps)))
     torch.testing.assert_close(module.margin_0, margin(network.bn1.weight, network.bn1.bias).float())
     assert [record.getMessage() for record in caplog.records] == [
-        "The margin of the teacher's conv2 is from its activations: no norm was found there."
+        "The margin of the teacher's conv2 is the mean of its negative activations for 3 images: there is no norm."
     ]
     rows = taps["conv2"].movedim(2, 0).flatten(1)
     torch.testing.assert_close(module.margin_1, torch.stack([row[row < 0].mean() for row in rows]))
     losses = module(student.signals, Signals(torch.randn(1, 3, 5), taps), torch.zeros(3, dtype=torch.int64))
     assert torch.isfinite(losses["feature"])  # maps of 4x4 and 3x2
+
+
+def residual_teacher():
+    """A network of somebody else's, in torchvision's style: += and a ReLU in place, one ReLU for both places."""
+    torch.manual_seed(3)
+    return Residual()
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(6)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(6, 6, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(6)
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(x))
+        y += x
+        return self.fc(self.relu(y).mean((2, 3)))
+
+
+def test_a_foreign_teachers_last_relu_is_read_end_to_end(student, tmp_path, monkeypatch, caplog):
+    """What enters it is a sum of branches, without a norm: the margin is from four training batches, and is logged."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "their_code.py").write_text(f"from {__name__} import residual_teacher\n")
+    method = Sum((CrossEntropy(), KDSNNFeature(student_stages=("conv_acts.0",), teacher_stages=("relu.input",))))
+    recipe = replace(student, method=method, teacher=FromModule("their_code:residual_teacher"), epochs=1)
+    built = []
+    original = KDSNNFeature.build
+
+    def build(self, mine, theirs):
+        built.append((original(self, mine, theirs), theirs))
+        return built[-1][0]
+
+    monkeypatch.setattr(KDSNNFeature, "build", build)
+    with caplog.at_level(logging.WARNING, "spikedistill"):
+        run = runs.train_recipe(recipe, tmp_path, "cpu")
+    module, theirs = built[-1]
+    assert f"relu.input is the mean of its negative activations for {4 * recipe.batch_size} images" in caplog.text
+    currents = [signals.taps["relu.input"] for signals in theirs.a_few(4)]
+    rows = torch.cat(currents, 1).movedim(2, 0).flatten(1)
+    assert (rows < 0).any()
+    expected = [row[row < 0].double().mean() if (row < 0).any() else torch.tensor(0.0).double() for row in rows]
+    torch.testing.assert_close(module.margin_0, torch.stack(expected).float())
+    (record,) = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    assert record["losses"]["kdsnn-feature.feature"] > 0
+
+
+def test_a_foreign_activation_that_is_overwritten_is_refused(student, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "their_code.py").write_text(f"from {__name__} import residual_teacher\n")
+    method = Sum((CrossEntropy(), KDSNNFeature(student_stages=("conv_acts.0",), teacher_stages=("bn2",))))
+    with pytest.raises(InputError, match=r"'bn2' returns is changed in place afterwards.*Name what enters the module"):
+        runs.train_recipe(
+            replace(student, method=method, teacher=FromModule("their_code:residual_teacher")), tmp_path, "cpu"
+        )
 
 
 def test_vectors_of_linear_layers_are_maps_of_one_pixel():

@@ -61,7 +61,20 @@ def test_where_no_step_is_right_the_target_is_uniform(oracle):
 def test_a_term_without_weight_is_left_out(draw):
     student, _, labels = draw(2).signals()
     assert list(TKS(alpha=0.0).losses(student, None, labels)) == ["cross_entropy"]
-    assert list(TKS(alpha=1.0).losses(student, None, labels)) == ["soft_cross_entropy"]
+    assert list(TKS(alpha=1.0, ramp="none").losses(student, None, labels)) == ["soft_cross_entropy"]
+    assert len(TKS(alpha=1.0).losses(student, None, labels)) == 2  # the labels have all the weight at the beginning
+
+
+def test_alpha_grows_evenly_or_is_constant():
+    """0.7 * epoch / epochs in public code, of the weights alone."""
+    ramped = TKS(alpha=0.7, temperature=2.0)
+    assert [ramped.at(share).weights for share in (0.0, 0.5, 1.0)] == [
+        {"cross_entropy": 1.0, "soft_cross_entropy": 0.0},
+        {"cross_entropy": 0.65, "soft_cross_entropy": 1.4},
+        ramped.weights,
+    ]
+    constant = TKS(ramp="none")
+    assert constant.at(0.0) is constant
 
 
 @pytest.mark.parametrize("wrong", [{"alpha": 1.5}, {"temperature": 0.0}, {"label_smoothing": -0.1}])

@@ -1,7 +1,9 @@
 """Sizes against the papers, and what every network of the folder promises."""
 
 import copy
+from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -233,6 +235,31 @@ def test_the_gesture_network_takes_frames_and_learns_its_time_constants() -> Non
     learned = [parameter.grad for name, parameter in network.named_parameters() if name.endswith("act.w")]
     assert len(learned) == 5
     assert all(grad is not None and grad.abs() > 0 for grad in learned)
+
+
+@pytest.mark.parametrize("readout", ["neuron", "inner"])
+def test_an_mlp_reads_its_last_neurons_spikes_or_their_inner_state(readout: Literal["neuron", "inner"]) -> None:
+    """Distilling Spikes' network in NumPy, norm by norm and step by step."""
+    torch.manual_seed(0)
+    neuron, images = GradedReLU(), 2 * torch.randn(6, *SHAPE)
+    network = MLP((7,), readout).build(SHAPE, 5, neuron)
+    logits = network(images, 4)
+    x = np.broadcast_to(images.flatten(1).double().numpy(), (4, 6, 128))
+    for k, synapse in enumerate(network.synapses):
+        x = x @ synapse.weight.detach().double().numpy().T
+        x = (x - x.mean((0, 1))) / np.sqrt(x.var((0, 1)) + 1e-5)
+        state, read = np.zeros(x.shape[1:]), []
+        for current in x:
+            state = current + neuron.decay * state
+            spikes = np.maximum(state - neuron.threshold, 0.0)
+            state = np.where(spikes > 0, (1 - neuron.penalty / neuron.threshold) * state, state)
+            read.append(state if readout == "inner" and k == 1 else spikes)
+        x = np.stack(read)
+    np.testing.assert_allclose(logits.detach().numpy(), x, rtol=1e-3, atol=1e-4)
+    if readout == "inner":
+        assert (logits < 0).any()
+        with pytest.raises(InputError, match="IF has no inner state to read out"):
+            MLP((7,), readout).build(SHAPE, 5, IF())
 
 
 @torch.no_grad()

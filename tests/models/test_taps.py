@@ -1,14 +1,15 @@
 """Activations by name."""
 
 import weakref
+from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
 
 from spikedistill.errors import InputError
-from spikedistill.models import models
-from spikedistill.models.taps import attach
+from spikedistill.models import ConvNet, models
+from spikedistill.models.taps import attach, watched
 from spikedistill.neurons import IF, ReLU
 
 
@@ -108,6 +109,62 @@ def test_stages_of_every_model(kind, neuron):
     assert list(taken) == list(network.stages) != []
     for tap in taken.values():
         assert tap.shape[:2] == (3 if neuron.spiking else 1, 2)
+
+
+class InPlace(nn.Module):
+    """One ReLU for two places, which works in place, and a sum that does."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = self.norm(self.relu(x.clone()))
+        y += x
+        return self.relu(y)
+
+
+def test_what_enters_a_module_is_copied_before_it_is_overwritten():
+    """That of its last call."""
+    network, x = InPlace().eval(), torch.randn(6, 4)
+    taps = attach(network, ("relu.input", "relu"))
+    with torch.no_grad(), taps.recording():
+        output = network(x)
+    taken = taps.take()
+    torch.testing.assert_close(taken["relu.input"], network.norm(torch.relu(x)) + x)
+    assert (taken["relu.input"] < 0).any()
+    assert torch.equal(taken["relu"], output)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_an_output_that_is_overwritten_is_refused(grad):
+    network = InPlace()
+    taps = attach(network, ("norm",))
+    with torch.set_grad_enabled(grad), taps.recording():
+        network(torch.randn(6, 4))
+    with pytest.raises(InputError, match=r"'norm' returns is changed in place afterwards.*Name what enters"):
+        taps.take()
+
+
+def test_a_module_called_input_is_a_module():
+    network = nn.Sequential(OrderedDict(input=nn.Linear(3, 4)))
+    taps = attach(network, ("input",))
+    with taps.recording():
+        network(torch.randn(2, 3))
+    assert taps.take()["input"].shape == (2, 4)
+
+
+def test_inputs_of_the_librarys_own_modules():
+    """A tap before norm + neuron does not change what it gives, and costs nothing while it does not record."""
+    network = ConvNet((4,), (8,)).build((2, 8, 8), 5, IF()).eval()
+    images = torch.randn(3, 2, 8, 8)
+    plain = network(images, 4)
+    taps = attach(network, ("stages.input",))
+    assert not watched(network.get_submodule("conv_acts.0"))
+    with taps.recording():
+        assert torch.equal(network(images, 4), plain)
+    torch.testing.assert_close(taps.take()["conv_acts.0.input"], network.convs[0](images[None]))
 
 
 def test_wrong_names_get_the_nearest_right_one():

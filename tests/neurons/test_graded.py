@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from spikedistill.neurons import GradedReLU
+from spikedistill.errors import InputError
+from spikedistill.neurons import IF, LIF, GradedReLU, ReLU
 
 neurons = st.builds(GradedReLU, decay=st.floats(0.0, 1.0), threshold=st.floats(0.2, 3.0), penalty=st.floats(0.0, 4.0))
 some = settings(max_examples=40, deadline=None, derandomize=True)
@@ -80,6 +81,32 @@ def test_without_decay_and_penalty_it_integrates():
     x = torch.tensor([[0.25]])
     y = GradedReLU(decay=1.0, threshold=1.0, penalty=0.0).build()(x, steps=6)
     assert y.flatten().tolist() == [0.0, 0.0, 0.0, 0.0, 0.25, 0.5]
+
+
+@some
+@given(neuron=neurons, T=st.integers(1, 16), seed=st.integers(0, 2**31))
+def test_its_inner_excitation_is_the_public_codes_state(neuron, T, seed):
+    """After the penalty, of the same step (the public code returns that of the step before); with its gradient."""
+    x = currents(T, seed).requires_grad_()
+    z = x.detach().clone().requires_grad_()
+    layer = SpikingNeuronLayerRNN(neuron.decay, neuron.threshold, neuron.penalty)
+    inner, states = torch.zeros_like(z[0]), []
+    for z_t in z:
+        inner, _ = layer(z_t, inner)
+        states.append(inner)
+    ours, theirs = neuron.inner().build()(x), torch.stack(states)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    weights = currents(T, seed + 1)
+    ours.backward(weights)
+    theirs.backward(weights)
+    scale = z.grad.abs().max().item()
+    torch.testing.assert_close(x.grad, z.grad, rtol=0.0, atol=1e-12 * scale)
+
+
+def test_neurons_without_an_inner_state_to_read_say_so():
+    for neuron in (IF(), LIF(), ReLU()):
+        with pytest.raises(InputError, match=f"{type(neuron).__name__} has no inner state to read out. Take Graded"):
+            neuron.inner()
 
 
 def test_gradient_is_the_derivative_away_from_the_kinks():

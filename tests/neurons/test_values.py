@@ -15,6 +15,7 @@ from spikedistill.neurons import (
     BatchNorm,
     Erf,
     GradedReLU,
+    InnerExcitation,
     PiecewiseQuadratic,
     ReLU,
     Sigmoid,
@@ -24,7 +25,7 @@ from spikedistill.neurons import (
 )
 
 SURROGATES = [Sigmoid, ATan, PiecewiseQuadratic, SoftSign, SuperSpike, Erf, Triangle]
-NEURONS = [IF, LIF, PLIF, GradedReLU, ReLU]
+NEURONS = [IF, LIF, PLIF, GradedReLU, InnerExcitation, ReLU]
 NORMS = [BatchNorm]
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from spikedistill.errors import InputError, NotSavedError, Stopped
 from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
-from spikedistill.methods import TET, TSER, KDSNNResponse, Method, MethodModule
+from spikedistill.methods import DKD, TET, TKS, TSER, KDSNNResponse, Method, MethodModule
 from spikedistill.methods.divergences import cross_entropy
 from spikedistill.models import MLP
 from spikedistill.neurons import PLIF
@@ -53,6 +53,7 @@ VARIANTS = {
     "clipped": {"clip_norm": 0.1},
     "bf16": {"precision": "bf16"},
     "learned-neuron": {"neuron": PLIF(), "model": MLP((16, 8))},
+    "ramped": {"method": TKS()},
 }
 
 
@@ -73,7 +74,7 @@ def test_wherever_it_stops(steps, save_each_step, student, augmented, tmp_path, 
     assert outcome(interrupted(recipe, tmp_path / "parts", monkeypatch, steps, save_each_step)) == whole
 
 
-@pytest.mark.parametrize("method", [KDSNNResponse(), TSER(), Hinted()], ids=lambda method: method.name)
+@pytest.mark.parametrize("method", [KDSNNResponse(), TSER(), DKD(warmup=0.7), Hinted()], ids=lambda method: method.name)
 def test_with_a_teacher(method, taught, augmented, tmp_path, monkeypatch, outcome, interrupted):
     recipe = taught(method, data=augmented, optimizer=AdamW(1e-2))
     whole = outcome(runs.train_recipe(recipe, tmp_path / "whole", "cpu"))

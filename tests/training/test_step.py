@@ -11,8 +11,10 @@ from torch import nn
 from spikedistill.errors import DivergedError, InputError
 from spikedistill.methods import TSER, Method, MethodModule
 from spikedistill.methods.divergences import cross_entropy
+from spikedistill.optim import SGD
 from spikedistill.randomness import Draws
 from spikedistill.runs import train as runs
+from spikedistill.training import loop
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,54 @@ def test_a_term_that_begins_later_is_checked(student, tmp_path):
     """All four steps are looked at together."""
     with pytest.raises(DivergedError, match=r"'late' is nan at epoch 1, step 4\."):
         runs.train_recipe(replace(student, method=Late(3, finite=0)), tmp_path, "cpu")
+
+
+@dataclass(frozen=True)
+class Growing(Method):
+    """Cross-entropy times the share of the training that is done."""
+
+    name: ClassVar[str] = "growing"
+    needs_teacher: ClassVar[bool] = False
+    factor: float = 1.0
+
+    def at(self, progress):
+        CALLS.append(progress)
+        return replace(self, factor=progress)
+
+    @property
+    def weights(self):
+        return {"cross_entropy": self.factor}
+
+    def losses(self, student, teacher, labels):
+        return {"cross_entropy": cross_entropy(student.logits, labels)}
+
+
+def test_terms_are_weighed_as_far_as_the_training_is(student, tmp_path, monkeypatch, logged, interrupted):
+    """Two epochs of four steps: eighths, in the rehearsal 0; the log has the weight at the end of an epoch."""
+    folder = runs.train_recipe(replace(student, method=Growing()), tmp_path, "cpu").folder
+    eighths = [number / 8 for number in range(8)]
+    assert [0.0, *eighths[:4], 0.5, *eighths[4:], 1.0] == CALLS
+    assert [record["weights"]["cross_entropy"] for record in logged(folder)] == [0.5, 1.0]
+    CALLS.clear()
+    interrupted(replace(student, method=Growing(), seed=5), tmp_path, monkeypatch, 3)
+    assert [share for share in CALLS if share not in (0.0, 0.5, 1.0)] == [x for x in eighths if x not in (0.0, 0.5)]
+
+
+def test_a_weight_of_0_trains_nothing(student, tmp_path, monkeypatch):
+    """The first step of a term that grows from 0 leaves the student as it was."""
+    before, after = [], []
+    step = loop.train_step
+
+    def spy(task, state, batch):
+        weights = before if not before else after
+        weights.append([p.detach().clone() for p in state.student.parameters()])
+        return step(task, state, batch)
+
+    monkeypatch.setattr(loop, "train_step", spy)
+    plain = {"optimizer": SGD(0.1, weight_decay=0.0), "epochs": 1}
+    runs.train_recipe(replace(student, method=Growing(), **plain), tmp_path, "cpu")
+    pairs = [zip(before[0], one, strict=True) for one in after[:2]]
+    assert [all(torch.equal(*pair) for pair in each) for each in pairs] == [True, False]
 
 
 def test_terms_are_logged_raw_with_their_weights(taught, tmp_path, logged):

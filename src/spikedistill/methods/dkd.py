@@ -10,11 +10,13 @@ KL(p_T || p_S) = TCKD + (1 - p_y of the teacher) * NCKD (Eq. 5): in ordinary dis
 label says next to nothing of the other classes. Here `beta` stands in place of 1 - p_y.
 
 The method is made for ordinary networks. A spiking student's outputs are their mean over time here, as in `VanillaKD`.
-The paper's code multiplies both KL terms by a factor that grows from 0 to 1 during the first 20 epochs; a loss knows of
-no epochs here, and the terms count in full from the first step.
+
+Both KL terms are multiplied by a factor that grows from 0 to 1 at the beginning, as beta makes them large there: in
+public code min(epoch / 20, 1), of 240 epochs that count from 1. Here it grows with every step during the share `warmup`
+of the training, by default the same 20 / 240; `warmup=0` has the terms in full from the first step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -78,6 +80,8 @@ def _log_others(logits: Tensor, label: Tensor, temperature: float) -> Float[Tens
 class DKD(Method):
     """L = ce_weight * CE(q, y) + alpha * tau^2 * TCKD + beta * tau^2 * NCKD, of the mean of the logits over time.
 
+    alpha and beta grow to their values at the beginning (`warmup`).
+
     Terms: `cross_entropy`, `tckd` and `nckd`; one whose weight is 0 is left out.
     """
 
@@ -91,13 +95,22 @@ class DKD(Method):
     """tau, above 0."""
     ce_weight: float = 1.0
     """Weight of the labels, 0 or above."""
+    warmup: float = 20 / 240
+    """Share of the training during which both KL terms grow from 0 to their weights, in [0, 1]; 0 for none."""
     label_smoothing: float = 0.0
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
         check_at_least(self, "alpha", "beta", "ce_weight", most=1e9)
         check_above(self, "temperature", most=1e6)
-        check_share(self, "label_smoothing")
+        check_share(self, "warmup", "label_smoothing")
+
+    def at(self, progress: float) -> "DKD":
+        """See `Method.at`."""
+        if progress >= self.warmup:
+            return self
+        share = progress / self.warmup
+        return replace(self, alpha=self.alpha * share, beta=self.beta * share)
 
     @property
     def weights(self) -> Weights:

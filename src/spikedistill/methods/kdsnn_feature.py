@@ -29,14 +29,15 @@ Where the paper is open or wrong:
 - OFD runs the teacher's batch norm in training mode; teachers are in evaluation mode here.
 - Maps of other sizes: the larger is averaged over patches.
 
-A foreign teacher's stages are named (`teacher_stages=("layer1.0.bn2", ...)`): modules that are norms themselves, or
-that have a sibling `norm` with a weight and a bias per channel. Where there is none, the margin of a channel is the
-mean of its negative activations for the example images the method is built for (0 where none is negative), and the
-logger `spikedistill` says so.
+A foreign teacher's stages are named (`teacher_stages=("layer1.1.relu.input", ...)` for what enters that module): the
+margins are known where one is a norm itself, or has a sibling `norm`, with a weight and a bias per channel. Where
+there is none, the margin of a channel is the mean of its negative activations over a few training batches (0 where
+none is negative), and the logger `spikedistill` says so.
 """
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -69,6 +70,8 @@ CITATION = """\
 
 ConnectorKind = Literal["norm", "convolution"]
 StageWeights = Literal["halved", "equal"]
+BATCHES_TO_MEASURE = 4
+"""Training batches that margins without a norm are from."""
 logger = logging.getLogger("spikedistill")
 
 
@@ -83,11 +86,15 @@ def margin(weight: Float[Tensor, " C"], bias: Float[Tensor, " C"]) -> Float[Tens
     return torch.where(below > 0.001, conditional, -3.0 * scale)
 
 
-def margin_of_activations(activations: Float[Tensor, "T B C *space"]) -> Float[Tensor, " C"]:
-    """Mean of each channel's negative activations, 0 where there is none, in 64 bits."""
-    rows = activations.double().movedim(2, 0).flatten(1)
-    negative = rows < 0
-    return torch.where(negative, rows, 0.0).sum(dim=1) / negative.sum(dim=1).clamp_min(1)
+def margin_of_activations(batches: Iterable[Float[Tensor, "_ _ C ..."]]) -> Float[Tensor, " C"]:
+    """Mean of each channel's negative activations over all batches, 0 where there is none, in 64 bits."""
+    sums, counts = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+    for activations in batches:
+        rows = activations.detach().double().movedim(2, 0).flatten(1)
+        negative = rows < 0
+        sums = sums.to(rows.device) + torch.where(negative, rows, 0.0).sum(dim=1)
+        counts = counts.to(rows.device) + negative.sum(dim=1)
+    return sums / counts.clamp_min(1)
 
 
 def margin_relu(x: Float[Tensor, "B C H W"], margins: Float[Tensor, " C"]) -> Float[Tensor, "B C H W"]:
@@ -187,8 +194,11 @@ def _margin(teacher: Side, path: str) -> Tensor:
     norm = _norm(teacher.network, path, channels(teacher.signals, path))
     if norm is not None:
         return margin(*norm)
-    logger.warning("The margin of the teacher's %s is from its activations: no norm was found there.", path)
-    return margin_of_activations(teacher.signals.taps[path].detach())
+    batches = teacher.a_few(BATCHES_TO_MEASURE)
+    images = sum(signals.logits.shape[1] for signals in batches)
+    said = "The margin of the teacher's %s is the mean of its negative activations for %d images: there is no norm."
+    logger.warning(said, path, images)
+    return margin_of_activations(signals.taps[path] for signals in batches)
 
 
 def _norm(network: nn.Module | None, path: str, width: int) -> tuple[Tensor, Tensor] | None:

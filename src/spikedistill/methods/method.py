@@ -1,7 +1,8 @@
 """What every distillation method is: named losses of a student's signals, a teacher's signals and labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import ClassVar
 
 import torch
@@ -39,6 +40,13 @@ class Side:
     network: nn.Module | None
     """None for a teacher whose answers are stored."""
     signals: Signals
+    batches: Callable[[], Iterator[Signals]] | None = None
+    """What the teacher says of training batches, the first epoch's in their order, asked one by one; None where nobody
+    can be asked. For what a method has to measure of a teacher."""
+
+    def a_few(self, count: int) -> list[Signals]:
+        """What it says of up to `count` training batches; of the two images where there are none."""
+        return [self.signals] if self.batches is None else list(islice(self.batches(), count))
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,18 @@ class Method:
     def factor_of(self, term: str) -> float:
         """The factor of a loss term."""
         return self.weights.get(term, 1.0)
+
+    def at(self, progress: float) -> "Method":  # noqa: ARG002
+        """The method with the factors that hold when this share of the training is done.
+
+        A method whose terms grow or fade while it trains overrides this. Factors alone may change: the terms are those
+        of the method itself. The loop weighs each step's terms with it; the log has the factors at the end of an epoch.
+
+        Args:
+            progress: Share of all images that has been seen, in [0, 1) for a step. It is a function of the epoch and
+                the place in it, so that a run that is resumed goes on where it stood.
+        """
+        return self
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Int[Tensor, " B"]) -> Losses:
         """Raw loss terms by name; their sum, each times its weight, is minimised.

@@ -6,7 +6,7 @@ It is not from a paper; cite those of its parts.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -86,6 +86,12 @@ class Sum(Method):
         factors = dict(zip(self.named, self.factors or (1.0,) * len(self.parts), strict=True))
         return factors[called] * self.named[called].factor_of(inner)
 
+    def at(self, progress: float) -> "Sum":
+        """Each part as it is then."""
+        parts = tuple(part.at(progress) for part in self.parts)
+        unchanged = all(part is before for part, before in zip(parts, self.parts, strict=True))
+        return self if unchanged else replace(self, parts=parts)
+
     @property
     def named(self) -> dict[str, Method]:
         """The parts by what they are called."""
@@ -118,8 +124,8 @@ class Part(nn.Module):
         self.teacher_paths = _paths(teacher, method.teacher_taps) if teacher and method.needs_teacher else None
         theirs = None
         if teacher is not None and self.teacher_paths is not None:
-            theirs = Side(teacher.network, _only(teacher.signals, self.teacher_paths))
-        self.module = method.build(Side(student.network, _only(student.signals, self.student_paths)), theirs)
+            theirs = _narrowed(teacher, self.teacher_paths)
+        self.module = method.build(_narrowed(student, self.student_paths), theirs)
 
     def forward(self, student: Signals, teacher: Signals | None, labels: Tensor, draws: Draws | None) -> Losses:
         """The part's terms, by their names in the sum."""
@@ -141,6 +147,14 @@ class SumModule(MethodModule):
         for part in self.parts:
             terms |= part(student, teacher, labels, draws)
         return terms
+
+
+def _narrowed(side: Side, paths: tuple[str, ...]) -> Side:
+    """The same with no other activations."""
+    batches = side.batches
+    if batches is None:
+        return Side(side.network, _only(side.signals, paths))
+    return Side(side.network, _only(side.signals, paths), lambda: (_only(signals, paths) for signals in batches()))
 
 
 def _only(signals: Signals, paths: tuple[str, ...]) -> Signals:

@@ -10,11 +10,12 @@ It is not one of `temporal_targets`, in three ways: the target is a sum of logit
 divided by tau, the student stays at temperature 1; and the gradient flows through the target too (`target="detached"`
 keeps it out). A sample of which no step is right has a uniform target.
 
-The code raises alpha from 0 by the epoch up to 0.7 or keeps it constant (`--staticalpha`); a loss knows of no epochs
-here, so it is constant. alpha = 0.7 is the value that the ramp ends at and tau = 3 that of the code's example.
+alpha grows evenly from 0 at the first step to its value at the last (`ramp="linear"`, the default), in the code by the
+epoch: 0.7 * epoch / epochs, and tau = 3, in its example. `ramp="none"` keeps it constant; the code's `--staticalpha`
+does so too, but takes the number for the share of the labels, 1 - alpha here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 from jaxtyping import Float, Int
@@ -35,6 +36,7 @@ CITATION = """\
 """
 
 Target = Literal["differentiable", "detached"]
+Ramp = Literal["linear", "none"]
 
 
 def sum_of_correct_steps(logits: Float[Tensor, "T B K"], labels: Int[Tensor, " B"]) -> Float[Tensor, "1 B K"]:
@@ -48,18 +50,21 @@ def sum_of_correct_steps(logits: Float[Tensor, "T B K"], labels: Int[Tensor, " B
 class TKS(Method):
     """L = (1 - alpha) * CE of the mean + alpha * tau^2 * mean_t CE(z(t), softmax(sum of right steps / tau)).
 
-    Terms: `cross_entropy` and `soft_cross_entropy`; one whose weight is 0 is left out.
+    Terms: `cross_entropy` and `soft_cross_entropy`; one whose weight is 0 throughout is left out.
     """
 
     name: ClassVar[str] = "tks"
     needs_teacher: ClassVar[bool] = False
 
     alpha: float = 0.7
-    """Share of what steps learn from those that are right, in [0, 1]; the labels get the rest."""
+    """Share of what steps learn from those that are right, in [0, 1]; the labels get the rest. At the end of the
+    training, where it is ramped."""
     temperature: float = 3.0
     """tau of the target, above 0."""
     target: Target = "differentiable"
     """Whether gradients flow through the target (public code)."""
+    ramp: Ramp = "linear"
+    """Whether alpha grows evenly from 0 while it trains (public code), or is constant."""
     label_smoothing: float = 0.0
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
@@ -67,6 +72,11 @@ class TKS(Method):
         check_share(self, "alpha", "label_smoothing")
         check_above(self, "temperature", most=1e6)
         check_choice(self, "target", get_args(Target))
+        check_choice(self, "ramp", get_args(Ramp))
+
+    def at(self, progress: float) -> "TKS":
+        """See `Method.at`."""
+        return self if self.ramp == "none" else replace(self, alpha=self.alpha * progress)
 
     @property
     def weights(self) -> Weights:
@@ -77,7 +87,7 @@ class TKS(Method):
         """See the class."""
         steps = widened(student.logits)
         losses: Losses = {}
-        if self.alpha < 1.0:
+        if self.alpha < 1.0 or self.ramp == "linear":
             losses["cross_entropy"] = cross_entropy(mean_logits(steps), labels, self.label_smoothing)
         if self.alpha > 0.0:
             taught = steps.detach() if self.target == "detached" else steps

@@ -23,14 +23,15 @@ class MLPNetwork(Network):
     def __init__(self, widths: Sequence[int], neuron: Neuron, norm: Normalisation, readout: str) -> None:
         super().__init__()
         layers = len(widths) - 1
-        normed = layers if readout == "neuron" else layers - 1
+        normed = layers - 1 if readout == "linear" else layers
+        neurons = [neuron] * (layers - 1) + [neuron.inner() if readout == "inner" else neuron]
         self.flatten = Flatten()
         self.synapses = nn.ModuleList(
             # A bias before a norm would be lost in it.
             Linear(widths[k], widths[k + 1], bias=k >= normed, reads=neuron if k else None)
             for k in range(layers)
         )
-        self.acts = nn.ModuleList(NormAct(widths[k + 1], neuron, norm) for k in range(normed))
+        self.acts = nn.ModuleList(NormAct(widths[k + 1], neurons[k], norm) for k in range(normed))
         self.stages = tuple(f"acts.{k}" for k in range(normed))
         for synapse in self.synapses:
             assert isinstance(synapse, Linear)
@@ -56,8 +57,9 @@ class MLP(Model):
 
     hidden: tuple[int, ...] = (100,)
     """Widths of the hidden layers."""
-    readout: Literal["linear", "neuron"] = "linear"
-    """Logits are the last synapse's current, or the outputs of norm and neuron on it (Distilling Spikes)."""
+    readout: Literal["linear", "neuron", "inner"] = "linear"
+    """Logits are the last synapse's current, or what norm and neuron make of it: spikes (Distilling Spikes), or the
+    neuron's inner state."""
 
     def __post_init__(self) -> None:
         check_counts(self, "hidden", most=100, high=2**20)

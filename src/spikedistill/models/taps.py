@@ -7,6 +7,9 @@
 
 Of a network of this library, `STAGE` is what fires there, `STAGE.current` what enters the neurons, `STAGE.norm` the
 norm's output, and "stages", "stages.current", "stages.norm" are those of all of its stages.
+
+`PATH.input` is what enters a module of any network, its first argument, copied in case the module works in place. Of a
+ResNet of torchvision, `layer1.1.relu.input` is what the last ReLU of a block reads: the sum of both branches.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError, nearest
 
+INPUT = ".input"
+"""The end of the name of what enters a module."""
 STAGES = "stages"
 """Stands for all of a network's own `stages`; "stages.current" for the module `current` of each."""
 
@@ -28,6 +34,17 @@ class Recording:
 
     on: bool = False
     outputs: dict[str, Tensor] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    """How often each had been changed in place when it was recorded."""
+
+    def keep(self, path: str, tensor: Tensor) -> None:
+        """Keep what a hook saw."""
+        self.outputs[path], self.versions[path] = tensor, _version(tensor)
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self.outputs.clear()
+        self.versions.clear()
 
 
 class Tap:
@@ -45,18 +62,38 @@ class Tap:
             raise InputError(
                 f"The module {self.path!r} cannot be tapped: it returns {type(output).__name__}, no tensor."
             )
-        self.recording.outputs[self.path] = output
+        self.recording.keep(self.path, output)
+
+
+class InputTap:
+    """The hook before one module."""
+
+    def __init__(self, path: str, recording: Recording) -> None:
+        self.path = path
+        self.recording = recording
+
+    def __call__(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Keep a copy of the first argument while a recording is on. Raises InputError where it is no tensor."""
+        if not self.recording.on:
+            return
+        if not inputs or not isinstance(inputs[0], Tensor):
+            raise InputError(f"{self.path!r} cannot be tapped: the module's first argument is no tensor.")
+        self.recording.keep(self.path, inputs[0].clone())
 
 
 def watched(*modules: nn.Module) -> bool:
     """Whether one of the modules has hooks that want to see what goes in and out now; taps do while they record."""
     for module in modules:
-        if module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
+        if module._backward_hooks or module._backward_pre_hooks:
             return True
-        hooks = module._forward_hooks
-        if hooks and any(not isinstance(hook, Tap) or hook.recording.on for hook in hooks.values()):
+        after, before = module._forward_hooks, module._forward_pre_hooks
+        if (after or before) and any(_wants(hook) for hook in (*after.values(), *before.values())):
             return True
     return False
+
+
+def _wants(hook: Any) -> bool:
+    return not isinstance(hook, Tap | InputTap) or hook.recording.on
 
 
 class Taps:
@@ -70,7 +107,7 @@ class Taps:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """A context for one forward pass; outside it nothing is recorded, and nothing is held after `take`."""
-        self._recording.outputs.clear()
+        self._recording.clear()
         self._recording.on = True
         done = False
         try:
@@ -79,7 +116,7 @@ class Taps:
         finally:
             self._recording.on = False
             if not done:
-                self._recording.outputs.clear()
+                self._recording.clear()
 
     def take(self) -> dict[str, Tensor]:
         """Return the recorded outputs [T, B, ...] by dotted path, in the order asked for, and release them.
@@ -87,20 +124,28 @@ class Taps:
         A module that is called more than once in a pass gives its last output.
 
         Raises:
-            InputError: a module was not called.
+            InputError: a module was not called, or its output was changed in place after it had returned.
         """
-        outputs = self._recording.outputs
+        outputs, versions = self._recording.outputs, self._recording.versions
         taken = {}
         for path in self.paths:
             if path not in outputs:
                 raise InputError(f"The tap {path!r} recorded nothing: the network's forward pass does not call it.")
+            if _version(outputs[path]) != versions[path]:
+                raise InputError(
+                    f"What {path!r} returns is changed in place afterwards (+=, or a ReLU with inplace=True), so it is "
+                    f"not there any more. Name what enters the module that comes next: NEXT{INPUT}."
+                )
             taken[path] = outputs[path] if self.time else outputs[path].unsqueeze(0)
-        outputs.clear()
+        self._recording.clear()
         return taken
 
-    def tap(self, path: str) -> Tap:
-        """Return a hook for the module of that path."""
-        return Tap(path, self._recording)
+    def hook(self, path: str, modules: dict[str, nn.Module]) -> None:
+        """Register the hook for a path, on the module of that name or before the one whose input it names."""
+        if path in modules:
+            modules[path].register_forward_hook(Tap(path, self._recording))
+        else:
+            modules[path.removesuffix(INPUT)].register_forward_pre_hook(InputTap(path, self._recording))
 
 
 def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Taps:
@@ -108,7 +153,8 @@ def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Ta
 
     Args:
         network: Any module; "stages" needs one with an attribute `stages`, a tuple of dotted paths.
-        names: Dotted paths of modules, "stages" for all of the network's own, or "stages.x" for the module x of each.
+        names: Dotted paths of modules, "stages" for all of the network's own, or "stages.x" for the module x of each;
+            with ".input" at the end, what enters them.
         time: Whether the modules' outputs are [T, B, ...], as in this library's networks. Outputs [B, ...] of a
             network without time get a first axis of length 1.
 
@@ -124,10 +170,16 @@ def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Ta
     paths = tuple(dict.fromkeys(path for name in names for path in _paths(network, name, modules)))
     taps = Taps(paths, time)
     for path in paths:
-        if path not in modules:
-            raise InputError(f"{type(network).__name__} has no module {path!r} to tap.{nearest(path, modules)}")
-        modules[path].register_forward_hook(taps.tap(path))
+        module = path if path in modules else path.removesuffix(INPUT)
+        if module not in modules:
+            raise InputError(f"{type(network).__name__} has no module {module!r} to tap.{nearest(module, modules)}")
+        taps.hook(path, modules)
     return taps
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor has been changed in place; 0 where torch does not count."""
+    return 0 if tensor.is_inference() or torch.compiler.is_compiling() else tensor._version
 
 
 def _paths(network: nn.Module, name: str, modules: dict[str, nn.Module]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Surrogate gradients and neurons: the definitions, readable."""
 
-from spikedistill.neurons.graded import GradedReLU
+from spikedistill.neurons.graded import GradedReLU, InnerExcitation
 from spikedistill.neurons.integrate_fire import IF, LIF, PLIF, ReLU
 from spikedistill.neurons.neuron import Activation, Neuron, spread
 from spikedistill.neurons.norm import BatchNorm, Norm, Normalisation, norm_act
@@ -27,6 +27,7 @@ __all__ = [
     "BatchNorm",
     "Erf",
     "GradedReLU",
+    "InnerExcitation",
     "Neuron",
     "Norm",
     "Normalisation",

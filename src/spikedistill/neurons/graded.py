@@ -34,8 +34,29 @@ class GradedReLU(StepNeuron):
         check_above(self, "threshold")
         check_at_least(self, "penalty")
 
+    def inner(self) -> "InnerExcitation":
+        """See `Neuron.inner`."""
+        return InnerExcitation(self)
+
     def step(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Eq. (2)-(5); v is the inner excitation."""
         v = x + self.decay * v
         y = torch.relu(v - self.threshold)
         return y, torch.where(y > 0, v - self.penalty / self.threshold * v, v)
+
+
+@dataclass(frozen=True)
+class InnerExcitation(StepNeuron):
+    """A `GradedReLU` whose inner excitation is read instead of its spikes: x of Eq. (5), after the penalty.
+
+    For a last layer: the paper reads the output's spikes, the public network of the same constants this (and the one of
+    the step before, a delay that a network without recurrence does not need).
+    """
+
+    neuron: GradedReLU = GradedReLU()
+    """The neuron, which spikes and is penalised as ever."""
+
+    def step(self, v: Tensor, x: Tensor, learned: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The penalised excitation, twice."""
+        _, v = self.neuron.step(v, x, learned)
+        return v, v

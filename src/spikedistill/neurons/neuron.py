@@ -11,6 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from spikedistill.errors import InputError
+
 
 @dataclass(frozen=True)
 class Neuron:
@@ -32,6 +34,17 @@ class Neuron:
     def forward(self, current: Tensor, learned: Mapping[str, Tensor]) -> Tensor:
         """Outputs [T, ...] for currents [T, ...]; the state starts anew."""
         raise NotImplementedError
+
+    def inner(self) -> "Neuron":
+        """The neuron that gives this one's inner state instead of its spikes, for the last layer of a network.
+
+        Raises:
+            InputError: this one has none to read.
+        """
+        raise InputError(
+            f"{type(self).__name__} has no inner state to read out. Take GradedReLU, or another readout: 'linear' or "
+            "'neuron'."
+        )
 
     def build(self) -> "Activation":
         """A module for one layer of these neurons."""

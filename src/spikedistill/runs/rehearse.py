@@ -129,7 +129,7 @@ def one_step(task: Task, state: TrainingState, share: float, count: int) -> None
     for name, value in losses.items():
         if not value.isfinite().all():
             raise InputError(f"{where} the loss term {name!r} is {value.item()}. Change the method: {recipe.method}.")
-    recipe.method.total(losses).backward()
+    recipe.method.at(share).total(losses).backward()
     gradients = {name: weight.grad for name, weight in state.student.named_parameters() if weight.grad is not None}
     if not gradients:
         raise InputError(f"{where} the loss gives no weight of the student a gradient.")

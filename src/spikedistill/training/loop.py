@@ -98,7 +98,7 @@ def train_step(task: Task, state: TrainingState, batch: Batch) -> Losses:
     recipe = task.recipe
     logits, losses = forward(task, state, batch)
     state.optimizer.zero_grad(set_to_none=True)
-    recipe.method.total(losses).backward()
+    recipe.method.at(task.plan.progress(state.epoch, state.images)).total(losses).backward()
     if recipe.clip_norm:
         parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
@@ -138,7 +138,8 @@ def finish_epoch(task: Task, state: TrainingState) -> None:
     """Evaluate where it is due, write the epoch's record, and stand at the start of the next epoch."""
     recipe = task.recipe
     losses, right, speed = means(state)
-    weights = {name: recipe.method.factor_of(name) for name in losses}
+    method = recipe.method.at(task.plan.progress(state.epoch, state.images))  # as at the end of the epoch
+    weights = {name: method.factor_of(name) for name in losses}
     record: dict[str, Any] = {"epoch": state.epoch + 1, "losses": losses, "weights": weights, "train_accuracy": right}
     if (state.epoch + 1) % recipe.evaluate_every == 0 or state.epoch + 1 == recipe.epochs:
         record |= evaluate(task, state)

@@ -41,9 +41,13 @@ class Plan:
         """Return how many epochs are done, with fractions, when `seen` images of epoch number `epoch` are."""
         return epoch + seen / self.images
 
+    def progress(self, epoch: int, seen: int) -> float:
+        """Return the share of the training that is done there, in [0, 1) for a step that begins there."""
+        return self.epochs(epoch, seen) / self.recipe.epochs
+
     def settings(self, epoch: int, seen: int) -> Settings:
         """Return what holds for a step that begins there."""
-        return self.recipe.settings(self.epochs(epoch, seen) / self.recipe.epochs)
+        return self.recipe.settings(self.progress(epoch, seen))
 
     def step(self, epoch: int, seen: int) -> Settings | None:
         """Return what holds for the step that begins there; None where the epoch ends."""

@@ -1,5 +1,8 @@
 """The start of a training: the state before the first step, or that of the checkpoint that is there."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import torch
 
 from spikedistill.data.normalise import normalise
@@ -9,7 +12,7 @@ from spikedistill.machine.device import channels_last
 from spikedistill.methods.method import Side, Signals
 from spikedistill.models import Network
 from spikedistill.models.taps import Taps, attach
-from spikedistill.teachers.loaded import compare_digests
+from spikedistill.teachers.loaded import LoadedTeacher, compare_digests
 from spikedistill.training.state import TrainingState, moving_average
 from spikedistill.training.step import Step
 from spikedistill.training.task import Task
@@ -55,7 +58,14 @@ def sides(task: Task, student: Network, taps: Taps) -> tuple[Side, Side | None]:
             f"The method {method.name} compares time steps: the student has {len(logits)}, its teacher "
             f"{len(answers.logits)}. Give both as many (--steps {len(answers.logits)}), or take another method."
         )
-    return ours, Side(task.teacher.network, answers)
+    return ours, Side(task.teacher.network, answers, partial(asked, task, task.teacher))
+
+
+@torch.no_grad()
+def asked(task: Task, teacher: LoadedTeacher) -> Iterator[Signals]:
+    """Yield what the teacher says of the first epoch's batches, in their order."""
+    for batch in task.batches.epoch(0, view=task.recipe.view(0)):
+        yield teacher.answers(batch)
 
 
 def save(task: Task, state: TrainingState) -> None:
