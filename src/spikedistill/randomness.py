@@ -40,6 +40,7 @@ class Stream(IntEnum):
     POLICY_APPLY_2 = 22
     POLICY_SIGN_1 = 23
     POLICY_SIGN_2 = 24
+    STEPS = 30
 
 
 @dataclass(frozen=True)

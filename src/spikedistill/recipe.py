@@ -8,7 +8,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError, shown
@@ -22,22 +22,22 @@ from spikedistill.optim.phases import Settings, check_phases, settings_at
 from spikedistill.values.checks import check_at_least, check_choice, check_count
 from spikedistill.values.plain import digest
 
+AnyPart = TypeVar("AnyPart", bound="Part")
 LONGEST_NAME = 200
 """Bytes of a name; file systems take 255 with the hash."""
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """Base of all ways to name a teacher; each is a file of `spikedistill.teachers`.
+class Part:
+    """Base of a recipe's parts that may name other networks: recipes and teachers, alone or in tuples, in their fields.
 
-    One that wraps others has them in its fields, alone or in tuples.
+    What they name is trained, resolved and rehearsed before the recipe that has them.
     """
 
     abstract: ClassVar[bool] = True
-    kinds_folder: ClassVar[str] = "teachers"
 
-    def resolve(self, context: Any) -> "Teacher":
-        """The teacher with everything said that depends on files or on the machine, such as a digest of weights.
+    def resolve(self: AnyPart, context: Any) -> AnyPart:
+        """The part with everything said that depends on files or on the machine, such as a digest of weights.
 
         By default that of all recipes and teachers in its fields.
 
@@ -52,7 +52,7 @@ class Teacher:
         )
 
     def load(self, context: Any) -> Any:
-        """The teacher ready to be asked: a `spikedistill.teachers.LoadedTeacher`.
+        """The part ready for use: of a teacher a `spikedistill.teachers.LoadedTeacher`, of a start a function.
 
         It gets a `spikedistill.teachers.Context`, whose networks may be shared: who changes one copies it first.
 
@@ -61,19 +61,14 @@ class Teacher:
         """
         raise NotImplementedError
 
-    @property
-    def foreign(self) -> bool:
-        """Whether code that is named in no recipe decides what it answers; by default if it wraps one of that sort."""
-        return any(inner.foreign for inner in self.inner() if isinstance(inner, Teacher))
-
     def inner(self) -> "list[Recipe | Teacher]":
         """The recipes and teachers in its fields."""
         found: list[Recipe | Teacher] = []
         self.replace_inner(lambda inner: found.append(inner) or inner)  # type: ignore[func-returns-value]
         return found
 
-    def replace_inner(self, change: "Callable[[Any], Any]") -> "Teacher":
-        """The teacher with the recipes and teachers in its fields as `change` makes them."""
+    def replace_inner(self: AnyPart, change: "Callable[[Any], Any]") -> AnyPart:
+        """The part with the recipes and teachers in its fields as `change` makes them."""
 
         def within(value: Any) -> Any:
             if isinstance(value, tuple):
@@ -81,6 +76,33 @@ class Teacher:
             return change(value) if isinstance(value, Recipe | Teacher) else value
 
         return replace(self, **{f.name: within(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Teacher(Part):
+    """Base of all ways to name a teacher; each is a file of `spikedistill.teachers`.
+
+    One that wraps others has them in its fields, alone or in tuples.
+    """
+
+    abstract: ClassVar[bool] = True
+    kinds_folder: ClassVar[str] = "teachers"
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code that is named in no recipe decides what it answers; by default if it wraps one of that sort."""
+        return any(inner.foreign for inner in self.inner() if isinstance(inner, Teacher))
+
+
+@dataclass(frozen=True)
+class Start(Part):
+    """Base of what is done to the student before its first step; each kind is a file of `spikedistill.starts`.
+
+    `load` returns a function of the student and of `spikedistill.starts.Before` that changes the student.
+    """
+
+    abstract: ClassVar[bool] = True
+    kinds_folder: ClassVar[str] = "starts"
 
 
 @dataclass(frozen=True)
@@ -109,6 +131,11 @@ class Recipe:
     """The last incomplete batch of an epoch is left out; each epoch shuffles anew."""
     phases: tuple[Phase, ...] = ()
     """T, backward pass, batch size and factor of the learning rate, where they change while it trains."""
+    start: tuple[Start, ...] = field(default=(), metadata={"added": True})
+    """What is done to the network before its first step, in this order: weights of another one, say."""
+    reestimate: int = field(default=0, metadata={"added": True})
+    """Training images on which the norms' statistics of what is evaluated and kept are estimated anew, at the recipe's
+    T; 0 for the running ones, whatever T they are of (`spikedistill.evaluate.norms`)."""
     evaluate_every: int = 1
     """Epochs from one evaluation to the next; the last epoch is always evaluated."""
     precision: Precision = "auto"
@@ -140,6 +167,7 @@ class Recipe:
         if not 0 <= self.ema < 1:
             raise InputError(f"ema must be in [0, 1), not {self.ema}.")
         check_count(self, "views", low=0, high=10**6)
+        check_count(self, "reestimate", low=0, high=10**9)
         for name in ("seed", "view_seed"):
             if not 0 <= getattr(self, name) < 2**31:
                 raise InputError(f"{name} must be between 0 and 2^31 - 1, not {shown(getattr(self, name))}.")
@@ -160,21 +188,34 @@ class Recipe:
                 "whole training. Take a shorter warm-up, or more epochs."
             )
         check_phases(self.phases)
-        other = [phase.steps for phase in self.phases if phase.steps not in (None, self.steps)]
+        for phase in self.phases:
+            most = phase.steps or self.steps
+            if (phase.fewest_steps or 1) > most:
+                raise InputError(
+                    f"A phase draws its T from {phase.fewest_steps} to {most}. Take fewest_steps of at most {most}."
+                )
+        asked = [steps for phase in self.phases for steps in (phase.steps, phase.fewest_steps)]
+        other = [steps for steps in asked if steps not in (None, self.steps)]
         if other and self.method.same_steps:
             raise InputError(
                 f"The method {self.method.name} compares time steps with its teacher's, so a phase cannot have "
-                f"{other[0]} steps where the recipe has {self.steps}. Leave `steps` out of its phases."
+                f"{other[0]} steps where the recipe has {self.steps}. Leave `steps` and `fewest_steps` "
+                "out of its phases."
             )
         if other and self.data.steps:
             raise InputError(
                 f"The frames of {self.data.name} have {self.data.steps} time steps, so a phase cannot have {other[0]}. "
-                "Leave `steps` out of its phases."
+                "Leave `steps` and `fewest_steps` out of its phases."
             )
 
     def settings(self, share: float) -> Settings:
         """Return what holds for a step that begins when this share of all images, in [0, 1), has been seen."""
         return settings_at(self.phases, share, Settings(self.steps, self.backward, self.batch_size, 1.0))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Those that may name other networks, in the order in which they are needed."""
+        return self.start if self.teacher is None else (*self.start, self.teacher)
 
     @property
     def time_steps(self) -> int:
@@ -197,21 +238,31 @@ class Recipe:
 
 
 def everywhere(recipe: Recipe, change: Callable[[Recipe], Recipe]) -> Recipe:
-    """Return the recipe as `change` makes it, and so the recipes of its teacher, of that one's teacher, and so on."""
+    """Return the recipe as `change` makes it, and so the recipes of its start and teacher, of that one's, and so on."""
 
     def within(inner: Recipe | Teacher) -> Recipe | Teacher:
         return everywhere(inner, change) if isinstance(inner, Recipe) else inner.replace_inner(within)
 
     changed = change(recipe)
-    return replace(changed, teacher=changed.teacher and changed.teacher.replace_inner(within))
+    start = tuple(one.replace_inner(within) for one in changed.start)
+    return replace(changed, start=start, teacher=changed.teacher and changed.teacher.replace_inner(within))
 
 
-def recipes_of(teacher: Teacher | None) -> Iterator[Recipe]:
-    """Yield the recipes that train a teacher, its teacher, and so on, those within teachers that it wraps too."""
-    for inner in teacher.inner() if teacher is not None else ():
+def recipes_in(part: Part) -> Iterator[Recipe]:
+    """Yield the recipes that a part needs trained first, those within teachers that it wraps too."""
+    for inner in part.inner():
         if isinstance(inner, Recipe):
             yield inner
-        yield from recipes_of(inner.teacher if isinstance(inner, Recipe) else inner)
+        else:
+            yield from recipes_in(inner)
+
+
+def recipes_of(part: Part | None) -> Iterator[Recipe]:
+    """Yield the recipes that train a part's networks, and those that these need, and so on."""
+    for recipe in recipes_in(part) if part is not None else ():
+        yield recipe
+        for other in recipe.parts:
+            yield from recipes_of(other)
 
 
 def __getattr__(name: str) -> Any:

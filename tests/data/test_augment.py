@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spikedistill.data import Augment
-from spikedistill.data.augment import Crop, Cutout, Flip
+from spikedistill.data.augment import AlternatingFlip, Crop, Cutout, Flip
 from spikedistill.data.autoaugment import AutoAugment
 from spikedistill.data.cifar10 import CIFAR10
 from spikedistill.data.digits import Digits
@@ -122,6 +122,24 @@ def test_flip_mirrors_half_of_the_images():
     assert abs(int(mirrored.sum()) - 2000) < 5 * 32
 
 
+def test_alternating_flip_shows_each_image_both_ways_in_any_two_views():
+    """Half of them are mirrored in each view, in another half than its neighbour's; Flip's own view 0 is the first."""
+    images, index = numbered(4000, 3, 5), torch.arange(4000)
+
+    def mirrored(view, part=slice(None)):
+        shown = AlternatingFlip()(images[part], Draws(7, view, index[part]))
+        there = (shown == images[part].flip(3)).flatten(1).all(1)
+        assert torch.equal(shown[~there], images[part][~there])
+        return there
+
+    first = mirrored(0)
+    assert abs(int(first.sum()) - 2000) < 5 * 32
+    assert torch.equal(first, (Flip()(images, Draws(7, 0, index)) != images).flatten(1).any(1))
+    for view in (1, 2, 3, 10, 11):
+        assert torch.equal(mirrored(view), first ^ bool(view % 2))
+    assert torch.equal(mirrored(1, slice(50, 70)), mirrored(1)[50:70]), "whatever the batch"
+
+
 def test_crop_and_flip_do_not_depend_on_each_other():
     images = numbered(4000, 6, 6)
     cropped = crop_and_flip(images, 2, False)
@@ -216,7 +234,7 @@ def test_augmentation_is_what_it_was_in_the_first_version(data, expected):
     assert hashlib.sha256(shown.contiguous().numpy().data).hexdigest().startswith(expected)
 
 
-FRAMES = [Crop(2), Flip(), Cutout(3, (0.5, 0.25)), Cutout(3)]
+FRAMES = [Crop(2), Flip(), AlternatingFlip(), Cutout(3, (0.5, 0.25)), Cutout(3)]
 
 
 @pytest.mark.parametrize("transform", FRAMES, ids=repr)

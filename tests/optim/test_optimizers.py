@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,8 @@ from torch import nn
 from spikedistill.errors import InputError
 from spikedistill.models import MLP, WRN, ConvNet, ResNet
 from spikedistill.neurons import PLIF
-from spikedistill.optim import SGD, Adam, AdamW, Constant, Cosine, Optimizer, Schedule, Step
+from spikedistill.optim import SGD, Adam, AdamW, Constant, Cosine, Linear, Optimizer, Schedule, Step, Triangle
+from spikedistill.optim.optimizers import set_rate
 
 OPTIMIZERS = (
     SGD(0.1, momentum=0.9, weight_decay=0.1),
@@ -36,13 +38,29 @@ def test_constant():
     assert [Constant().factor(epoch, 10) for epoch in (0, 3.3, 10)] == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("warmup", [0.0, 2.0])
+def test_linear_without_and_after_warm_up(warmup):
+    for part in (0.0, 0.25, 0.5, 1.0, 1.5):
+        epoch = warmup + part * (10 - warmup)
+        assert Linear(warmup).factor(epoch, 10) == pytest.approx(1 - min(part, 1.0), abs=1e-12)
+        assert Linear(warmup, end=0.2).factor(epoch, 10) == pytest.approx(1 - 0.8 * min(part, 1.0), abs=1e-12)
+
+
+def test_triangle_goes_through_its_corners():
+    """As np.interp(step, [0, peak, end], [start, 1, end]), which is how airbench has it."""
+    schedule = Triangle(start=0.2, peak=0.25, end=0.1)
+    for epoch in (0.0, 0.5, 2.4, 2.5, 2.6, 5.0, 9.99, 10.0, 11.0):
+        assert schedule.factor(epoch, 10) == pytest.approx(np.interp(epoch, [0, 2.5, 10], [0.2, 1.0, 0.1]), abs=1e-12)
+    assert Triangle(2.0).factor(2.0 + 0.23 * 8, 10) == pytest.approx(1.0)
+
+
 def test_step_multiplies_at_each_milestone():
     schedule = Step(milestones=(0.5, 0.75), gamma=0.1)
     factors = [schedule.factor(epoch, 200) for epoch in (0, 99.99, 100, 149.99, 150, 199)]
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-@pytest.mark.parametrize("schedule", [Constant(4.0), Cosine(4.0), Step(4.0)])
+@pytest.mark.parametrize("schedule", [Constant(4.0), Cosine(4.0), Step(4.0), Linear(4.0)])
 def test_warm_up_rises_linearly_to_the_peak(schedule):
     assert 0 < schedule.factor(0, 100) < 1e-3
     assert [schedule.factor(epoch, 100) for epoch in (1, 2, 3)] == pytest.approx([0.25, 0.5, 0.75], abs=1e-3)
@@ -62,6 +80,11 @@ def test_warm_up_rises_linearly_to_the_peak(schedule):
         lambda: Cosine(warmup_epochs=-1.0),
         lambda: Step(milestones=(0.5, 1.5)),
         lambda: Step(gamma=0.0),
+        lambda: Linear(end=-0.1),
+        lambda: Triangle(start=1.5),
+        lambda: Triangle(peak=0.0),
+        lambda: Triangle(peak=1.0),
+        lambda: SGD(norm_bias_factor=0.0),
     ],
 )
 def test_impossible_numbers_are_refused(make):
@@ -100,6 +123,21 @@ def test_every_parameter_is_in_one_group_and_only_weights_decay(model, shape):
         if isinstance(module, nn.Conv2d | nn.Linear) and name
     } | {"extra.weight"}
     assert weights == synapses
+
+
+@pytest.mark.parametrize(("model", "shape"), MODELS, ids=["mlp", "convnet", "resnet", "wrn"])
+def test_norms_biases_have_a_rate_of_their_own_and_nothing_else_has(model, shape):
+    network, extra = model.build(shape, 10, PLIF()), nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3), nn.LayerNorm(3))
+    optimizer = SGD(norm_bias_factor=16.0).build((network, extra))
+    set_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5, 8.0]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [5e-4, 0.0, 0.0]
+    apart = {id(p) for p in optimizer.param_groups[2]["params"]}
+    named = dict(network.named_parameters()) | {f"extra.{name}": p for name, p in extra.named_parameters()}
+    biases = {name for name in named if name.endswith("norm.bias")} | {"extra.0.bias", "extra.2.bias"}
+    biases |= {name for name in named if name.endswith(".bias") and f"{name[:-4]}running_mean" in network.state_dict()}
+    assert {name for name, p in named.items() if id(p) in apart} == biases
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(named)
 
 
 def test_frozen_parameters_are_left_out():

@@ -35,8 +35,15 @@ def test_phases_follow_each_other_to_the_end(ends):
         {"until": 1.0, "steps": 0},
         {"until": 1.0, "batch_size": 0},
         {"until": 1.0, "rate": 0.0},
+        {"until": 1.0, "fewest_steps": 0},
     ],
 )
 def test_impossible_numbers_are_refused(wrong):
     with pytest.raises(InputError, match=f"{list(wrong)[-1]} must be"):
         Phase(**wrong)
+
+
+def test_what_a_phase_draws_from_is_said():
+    phases = (Phase(0.5, fewest_steps=2), Phase(1.0, steps=8, fewest_steps=1))
+    asked = [settings_at(phases, share, DEFAULT) for share in (0.2, 0.7)]
+    assert [(one.fewest_steps, one.steps) for one in asked] == [(2, 4), (1, 8)]

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
+from spikedistill.data import Augment
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import accuracy
+from spikedistill.optim import Phase
 from spikedistill.runs import train as runs
 from spikedistill.runs.evaluate import evaluate_run
 
@@ -78,3 +81,33 @@ def test_what_the_room_offers():
     assert room.train_recipe is runs.train_recipe
     assert room.evaluate_run is evaluate_run
     assert all(hasattr(room, name) for name in room.__all__)
+
+
+def test_norms_estimated_anew_at_another_t(run):
+    """Before is what it was; the run's folder is left as it is."""
+    weights = (run.folder / "weights.safetensors").read_bytes()
+    plain = evaluate_run(run, 6, device="cpu")
+    anew = evaluate_run(run, 6, device="cpu", reestimate=60)
+    assert anew["accuracy_before"] == plain["accuracy"]
+    assert anew["reestimated"] == 60
+    assert anew["accuracy_cumulative"] != plain["accuracy_cumulative"]
+    assert evaluate_run(run, 6, device="cpu", reestimate=60) == anew
+    assert (run.folder / "weights.safetensors").read_bytes() == weights
+    with pytest.raises(InputError, match="reestimate must be a number of training images"):
+        evaluate_run(run, reestimate=-1)
+
+
+def test_a_kept_network_has_statistics_of_its_recipes_t(student, stripes, tmp_path):
+    """Trained at T = 1 for half of the time and as an average: what is kept is what `reestimate` gives."""
+    phases = (Phase(0.5, steps=1), Phase(1.0))
+    recipe = replace(student, data=stripes(augment=Augment(crop=1)), phases=phases, ema=0.9, reestimate=60)
+    run = runs.train_recipe(recipe, tmp_path, "cpu")
+    kept = evaluate_run(run, device="cpu")
+    assert kept["accuracy_cumulative"] == tuple(run.metrics["accuracy_cumulative"])
+    anew = evaluate_run(run, device="cpu", reestimate=60)
+    assert anew["accuracy_cumulative"] == kept["accuracy_cumulative"]
+    plain = runs.train_recipe(replace(recipe, reestimate=0), tmp_path, "cpu")
+    ours, theirs = run.network().state_dict(), plain.network().state_dict()
+    different = {name for name in ours if not torch.equal(ours[name], theirs[name])}
+    assert different == {name for name in ours if "running" in name}, "training is not touched"
+    assert evaluate_run(plain, device="cpu", reestimate=60)["accuracy_by_step"] == kept["accuracy_by_step"]

@@ -83,6 +83,38 @@ def test_the_loop_does_what_the_plan_says(student, tmp_path, monkeypatch):
     assert len(run.metrics["accuracy_by_step"]) == recipe.steps
 
 
+def test_a_drawn_t_is_a_function_of_seed_and_place(student):
+    recipe = replace(student, steps=4, epochs=50, batch_size=10, phases=(Phase(0.5, fewest_steps=2), Phase(1.0)))
+    drawn = [settings.steps for epoch, _, settings in steps_of(Plan(recipe, 120)) if epoch < 25]
+    counts = [drawn.count(steps) for steps in range(1, 6)]
+    assert counts[0] == counts[4] == 0
+    assert all(abs(count - 100) < 5 * 8.2 for count in counts[1:4]), counts  # 300 draws of three
+    assert {settings.steps for epoch, _, settings in steps_of(Plan(recipe, 120)) if epoch >= 25} == {4}
+    assert drawn == [settings.steps for epoch, _, settings in steps_of(Plan(recipe, 120)) if epoch < 25]
+    other = Plan(replace(recipe, seed=1), 120)
+    assert drawn != [settings.steps for epoch, _, settings in steps_of(other) if epoch < 25]
+    assert Plan(recipe, 120).settings(3, 40) == Plan(recipe, 120).settings(3, 40)
+    assert Plan(recipe, 120).steps(50) == 600
+
+
+def test_a_drawn_t_that_cannot_be_is_refused(student, taught):
+    with pytest.raises(InputError, match=r"draws its T from 5 to 3\. Take fewest_steps of at most 3"):
+        replace(student, phases=(Phase(1.0, fewest_steps=5),))
+    with pytest.raises(InputError, match=r"same-steps compares time steps .* a phase cannot have 1 steps"):
+        taught(SameSteps(), phases=(Phase(1.0, fewest_steps=1),))
+
+
+def test_accuracy_is_at_the_recipes_t_in_a_phase_of_another(student, tmp_path, logged):
+    """The last phase too: what is logged is what an evaluation at the recipe's T says."""
+    from spikedistill.runs.evaluate import evaluate_run
+
+    recipe = replace(student, steps=4, phases=(Phase(1.0, steps=1),), evaluate_every=1)
+    run = runs.train_recipe(recipe, tmp_path, "cpu")
+    at_four = evaluate_run(run, 4, device="cpu")
+    assert len(run.metrics["accuracy_by_step"]) == 4
+    assert logged(run.folder)[-1]["accuracy"] == run.metrics["accuracy"] == at_four["accuracy"]
+
+
 @pytest.mark.parametrize("killed", [3, 5, 6, 7])
 def test_a_run_resumes_within_a_phase(killed, student, taught, tmp_path, monkeypatch, outcome, interrupted):
     recipe = taught(KDSNNResponse(), phases=PHASES, optimizer=Adam(1e-2), ema=0.5)

@@ -16,7 +16,7 @@ from spikedistill.methods import DKD, TET, TKS, TSER, KDSNNResponse, Method, Met
 from spikedistill.methods.divergences import cross_entropy
 from spikedistill.models import MLP
 from spikedistill.neurons import PLIF
-from spikedistill.optim import SGD, Adam, AdamW, Cosine, Step
+from spikedistill.optim import SGD, Adam, AdamW, Cosine, Phase, Step, Triangle
 from spikedistill.runs import train as runs
 from spikedistill.training import loop
 
@@ -52,6 +52,10 @@ VARIANTS = {
     "ema": {"ema": 0.9, "optimizer": Adam(1e-2)},
     "clipped": {"clip_norm": 0.1},
     "bf16": {"precision": "bf16"},
+    "phases": {"phases": (Phase(0.3, steps=1, batch_size=60), Phase(0.6, backward="rate"), Phase(1.0)), "epochs": 3},
+    "drawn-steps": {"phases": (Phase(1.0, fewest_steps=1),)},
+    "reestimated": {"ema": 0.9, "reestimate": 60, "phases": (Phase(0.4, steps=1), Phase(1.0))},
+    "norm-biases": {"optimizer": SGD(0.05, norm_bias_factor=8.0), "schedule": Triangle()},
     "learned-neuron": {"neuron": PLIF(), "model": MLP((16, 8))},
     "ramped": {"method": TKS()},
 }

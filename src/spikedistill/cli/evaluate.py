@@ -27,6 +27,13 @@ def evaluate_command(words: list[str]) -> int:
     parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
     parser.add_argument("--split", default="test", help="test (the default), validation or train")
     parser.add_argument("--weights", default="last", help="last (the default), or best on the validation split")
+    parser.add_argument(
+        "--reestimate",
+        type=int,
+        default=0,
+        metavar="IMAGES",
+        help="estimate the norms' statistics anew at this T, on so many training images; shows the accuracy before too",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an entry for each run")
     add_import(parser)
@@ -40,7 +47,8 @@ def evaluate_command(words: list[str]) -> int:
     runs = [open_run(folder) for folder in folders]
     for run in runs:
         _ = run.metrics  # one that is not finished is refused before the first is evaluated
-    results = [evaluate_run(run, given.steps, given.split, given.root, given.device, given.weights) for run in runs]
+    options = (given.steps, given.split, given.root, given.device, given.weights, given.reestimate)
+    results = [evaluate_run(run, *options) for run in runs]
     if given.json:
         names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
         print(json.dumps([name | result for name, result in zip(names, results, strict=True)]))
@@ -55,21 +63,29 @@ def _rows(runs: "Sequence[Run]", results: Sequence[dict[str, Any]]) -> Iterable[
     """Yield a row for each run, and after runs that differ in their seeds alone one for their mean."""
     longest = max(result["steps"] for result in results)
 
-    def row(name: str, seed: object, by_steps: Sequence[str]) -> dict[str, str]:
+    def row(name: str, seed: object, by_steps: Sequence[str], before: str) -> dict[str, str]:
         padded = [*by_steps, *[""] * (longest - len(by_steps))]
-        return {"run": name, "seed": str(seed)} | {f"T = {t}": shown for t, shown in enumerate(padded, 1)}
+        anew = {"with its own norms": before} if before else {}
+        return {"run": name, "seed": str(seed)} | {f"T = {t}": shown for t, shown in enumerate(padded, 1)} | anew
+
+    def before(group: "Sequence[tuple[str, Run, dict[str, Any]]]") -> str:
+        shares = [result["accuracy_before"] for _, _, result in group if "accuracy_before" in result]
+        return mean_and_deviation(shares) if len(shares) > 1 else f"{shares[0]:.2%}" if shares else ""
 
     keyed = [(_but_for_seeds(run), run, result) for run, result in zip(runs, results, strict=True)]
     first = {key: place for place, (key, _, _) in reversed(list(enumerate(keyed)))}
     keyed.sort(key=lambda one: first[one[0]])  # settings in the order in which they were named
     for _, same in groupby(keyed, lambda one: one[0]):
         group = sorted(same, key=lambda one: one[1].recipe.seed)
-        for _, run, result in group:
-            yield row(str(run.folder), run.recipe.seed, [f"{share:.2%}" for share in result["accuracy_cumulative"]])
+        for one in group:
+            _, run, result = one
+            by_steps = [f"{share:.2%}" for share in result["accuracy_cumulative"]]
+            yield row(str(run.folder), run.recipe.seed, by_steps, before([one]))
         if len(group) > 1:
             shares = zip(*(result["accuracy_cumulative"] for _, _, result in group), strict=True)
             name = group[0][1].recipe.name
-            yield row(f"{name}: mean ± sd", f"n = {len(group)}", [mean_and_deviation(at_t) for at_t in shares])
+            means = [mean_and_deviation(at_t) for at_t in shares]
+            yield row(f"{name}: mean ± sd", f"n = {len(group)}", means, before(group))
 
 
 def _but_for_seeds(run: "Run") -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from spikedistill.cli.words import HELP, option
 from spikedistill.errors import pick
-from spikedistill.recipe import Recipe, Teacher
+from spikedistill.recipe import Recipe, Start, Teacher
 from spikedistill.values.change import look_up
 from spikedistill.values.hints import allows_none, item_of, part_of, without_none
 from spikedistill.values.kinds import command_name, named_kinds
@@ -93,6 +93,8 @@ def _takes(hint: Any) -> str:
     base = part_of(hint) or item_of(hint)
     if base is Teacher:
         return "{RECIPE,RUN,package.module:callable,none}"
+    if base is Start:
+        return f"{{RECIPE,RUN,package.module:callable,{','.join(named_kinds(base))}}} ..."
     if base is not None:
         return f"{{{','.join(named_kinds(base))}}}" + (" ..." if item_of(hint) else "")
     if get_origin(one) is Literal:

@@ -13,6 +13,7 @@ from spikedistill.data import Dataset
 from spikedistill.methods import Method
 from spikedistill.models.size import size
 from spikedistill.neurons import Neuron, Normalisation, Surrogate
+from spikedistill.recipe import Start
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.recipes._groups import GROUPS, group_of
 from spikedistill.teachers import FromRecipe
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[], Rows]] = {
     "neurons": lambda: [_row(name, cls) for name, cls in named_kinds(Neuron).items()],
     "norms": lambda: [_row(name, cls) for name, cls in named_kinds(Normalisation).items()],
     "surrogates": lambda: [_row(name, cls) for name, cls in named_kinds(Surrogate).items()],
+    "starts": lambda: [_row(name, cls) for name, cls in named_kinds(Start).items()],
     "data": _datasets,
     "kernels": lambda: [{"name": name, "active": active, "why": why} for name, active, why in kernels.active()],
 }

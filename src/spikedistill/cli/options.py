@@ -13,8 +13,9 @@ from typing import Any
 
 from spikedistill.cli.words import option, parse, wants_help
 from spikedistill.errors import InputError
-from spikedistill.recipe import Recipe, Teacher, recipes_of
+from spikedistill.recipe import Recipe, Start, Teacher, recipes_of
 from spikedistill.recipes import _files as recipe_files
+from spikedistill.starts import Weights
 from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.change import change, look_up
 from spikedistill.values.words import Words
@@ -40,10 +41,9 @@ def override(recipe: Recipe, arguments: Sequence[str], program: str) -> Recipe:
 
 def changed_by_options(recipe: Recipe, changes: dict[str, Words]) -> Recipe:
     """Return the recipe with what is given at each path, named after what was overridden."""
-    readers = {Teacher: read_teacher, Recipe: recipe_files.load}
+    readers = {Teacher: read_teacher, Start: read_start, Recipe: recipe_files.load}
     changed = change(recipe, changes, readers, option, lambda line: print(f"Note: {line}.", file=sys.stderr))
-    if "teacher" not in changes:
-        _check_same_data(recipe, changed)
+    _check_same_data(recipe, changed, changes)
     return _named(recipe, changed, changes)
 
 
@@ -59,6 +59,11 @@ def read_teacher(given: str) -> Teacher:
         raise InputError(f"A teacher is a recipe, a run's folder or module:callable. {error}") from error
 
 
+def read_start(given: str) -> Start:
+    """Return the start that a word names: the weights of what would be a teacher of that name."""
+    return Weights(read_teacher(given))
+
+
 def _is_folder(given: str) -> bool:
     try:
         return Path(given).is_dir()
@@ -66,9 +71,12 @@ def _is_folder(given: str) -> bool:
         return False
 
 
-def _check_same_data(before: Recipe, after: Recipe) -> None:
-    """Refuse a data set that the teacher has not been made for, unless it was so already."""
-    if type(before.data) is type(after.data):
+def _check_same_data(before: Recipe, after: Recipe, changes: Iterable[str]) -> None:
+    """Refuse a data set that the teacher has not been made for, unless it was so already; a start is not asked.
+
+    Weights go with other data of the same shape and classes, which is what a start is often for.
+    """
+    if type(before.data) is type(after.data) or "teacher" in changes:
         return
     for theirs in recipes_of(after.teacher):
         if type(theirs.data) is not type(after.data):

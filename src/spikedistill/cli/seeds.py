@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spikedistill.errors import InputError
 
 if TYPE_CHECKING:
-    from spikedistill.recipe import Recipe
+    from spikedistill.recipe import Part, Recipe
 
 MOST = 1000
 """Seeds in one command; more is a slip of the finger."""
@@ -41,33 +41,39 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def with_seed(recipe: "Recipe", seed: int, teacher_seed: str) -> "Recipe":
-    """Return the recipe with another seed; teachers that are recipes keep theirs, or take it too where `tied`.
+    """Return the recipe with another seed; teachers and starts that are recipes keep theirs, or take it where `tied`.
 
     Raises:
-        InputError: `tied` is asked for and no teacher is trained by a recipe.
+        InputError: `tied` is asked for and no teacher or start is trained by a recipe.
     """
     from spikedistill.recipe import everywhere
 
     if teacher_seed == KEPT:
         return replace(recipe, seed=seed)
-    if not teacher_seeds(recipe):
+    if not any(_seeds_of(part) for part in recipe.parts):
         raise InputError(
             "--teacher-seed tied is for a teacher that a recipe trains, and this recipe has none. Leave it out."
         )
     return everywhere(recipe, lambda one: replace(one, seed=seed))
 
 
-def teacher_seeds(recipe: "Recipe") -> tuple[int, ...]:
-    """Return the seeds of the recipes that train the teacher, its teacher, and so on; each once, ascending."""
+def teacher_note(recipe: "Recipe") -> str:
+    """`start: seed 0, teacher: seed 0`, `teachers: seeds 0, 1`, or nothing where no recipe trains start or teacher."""
+    start = sorted({seed for part in recipe.start for seed in _seeds_of(part)})
+    teacher = _seeds_of(recipe.teacher) if recipe.teacher is not None else ()
+    return ", ".join(_said(what, seeds) for what, seeds in (("start", start), ("teacher", teacher)) if seeds)
+
+
+def _seeds_of(part: "Part") -> tuple[int, ...]:
+    """Return the seeds of the recipes that train a part's networks, their teachers, and so on; each once, ascending."""
     from spikedistill.recipe import recipes_of
 
-    return tuple(sorted({one.seed for one in recipes_of(recipe.teacher)}))
+    return tuple(sorted({one.seed for one in recipes_of(part)}))
 
 
-def teacher_note(recipe: "Recipe") -> str:
-    """`teacher: seed 0`, `teachers: seeds 0, 1`, or nothing where no recipe trains the teacher."""
-    seeds = ", ".join(map(str, teacher_seeds(recipe)))
-    return f"teachers: seeds {seeds}" if "," in seeds else f"teacher: seed {seeds}" if seeds else ""
+def _said(what: str, seeds: "Sequence[int]") -> str:
+    named = ", ".join(map(str, seeds))
+    return f"{what}s: seeds {named}" if len(seeds) > 1 else f"{what}: seed {named}"
 
 
 def mean_and_deviation(shares: Sequence[float]) -> str:

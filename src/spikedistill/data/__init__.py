@@ -6,7 +6,7 @@ What is here is imported when it is asked for: the package alone does without to
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikedistill.data.augment import Augment, Crop, Cutout, Flip
+    from spikedistill.data.augment import AlternatingFlip, Augment, Crop, Cutout, Flip
     from spikedistill.data.autoaugment import AutoAugment
     from spikedistill.data.cifar10 import CIFAR10
     from spikedistill.data.cifar10_dvs import CIFAR10DVS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spikedistill.data.transform import Transform
 
 _PLACES = {
-    "augment": ("Augment", "Crop", "Cutout", "Flip"),
+    "augment": ("AlternatingFlip", "Augment", "Crop", "Cutout", "Flip"),
     "autoaugment": ("AutoAugment",),
     "cifar10": ("CIFAR10",),
     "cifar10_dvs": ("CIFAR10DVS",),
@@ -49,6 +49,7 @@ __all__ = [
     "CIFAR100",
     "MNIST",
     "NMNIST",
+    "AlternatingFlip",
     "Augment",
     "AutoAugment",
     "Batch",

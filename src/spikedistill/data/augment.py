@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from spikedistill.data.autoaugment import AutoAugment
@@ -81,9 +81,32 @@ class Flip(Transform):
 
     def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
         """See `Transform.__call__`."""
-        mirrored = (draws.uniform(Stream.FLIP) < 0.5).to(torch.uint8).mul_(255).view(-1, *(1,) * (images.dim() - 1))
-        # Bits that differ, where they are wanted: a fifth of the time of `where`, which is not vectorised for bytes.
-        return images.flip(-1).bitwise_xor_(images).bitwise_and_(mirrored).bitwise_xor_(images)
+        return _mirror(images, draws.uniform(Stream.FLIP) < 0.5)
+
+
+@dataclass(frozen=True)
+class AlternatingFlip(Transform):
+    """Mirror left to right half of the images in view 0, the other half in view 1, and so on in turn.
+
+    Any two views in a row show each image both ways, where independent flips show a quarter of them twice the same way
+    (Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU", 2024, arXiv 2404.00498). An odd number of `views` of a
+    recipe breaks the turn once a round.
+    """
+
+    name = "alternating-flip"
+    order = 20
+
+    def __call__(self, images: UInt8[Tensor, "B ..."], draws: Draws) -> UInt8[Tensor, "B ..."]:
+        """See `Transform.__call__`."""
+        at_first = replace(draws, epoch=0).uniform(Stream.FLIP) < 0.5
+        return _mirror(images, at_first ^ bool(draws.epoch % 2))
+
+
+def _mirror(images: UInt8[Tensor, "B ..."], which: Bool[Tensor, " B"]) -> UInt8[Tensor, "B ..."]:
+    """Return the images, those that are marked mirrored left to right."""
+    mirrored = which.to(torch.uint8).mul_(255).view(-1, *(1,) * (images.dim() - 1))
+    # Bits that differ, where they are wanted: a fifth of the time of `where`, which is not vectorised for bytes.
+    return images.flip(-1).bitwise_xor_(images).bitwise_and_(mirrored).bitwise_xor_(images)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,6 @@
 
 from spikedistill.optim.optimizers import SGD, Adam, AdamW, Optimizer
 from spikedistill.optim.phases import Phase
-from spikedistill.optim.schedules import Constant, Cosine, Schedule, Step
+from spikedistill.optim.schedules import Constant, Cosine, Linear, Schedule, Step, Triangle
 
-__all__ = ["SGD", "Adam", "AdamW", "Constant", "Cosine", "Optimizer", "Phase", "Schedule", "Step"]
+__all__ = ["SGD", "Adam", "AdamW", "Constant", "Cosine", "Linear", "Optimizer", "Phase", "Schedule", "Step", "Triangle"]

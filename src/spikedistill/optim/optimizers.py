@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from spikedistill.errors import InputError
 from spikedistill.values.checks import check_above, check_at_least
 
+FACTOR = "factor"
+"""Of the learning rate, in a group of parameters that has one of its own."""
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -22,9 +25,12 @@ class Optimizer:
     """Peak learning rate, which the schedule scales."""
     weight_decay: float = field(default=0.0, kw_only=True)
     """Of weights with two or more dimensions."""
+    norm_bias_factor: float = field(default=1.0, kw_only=True, metadata={"added": True})
+    """Factor of the learning rate for the biases of norms, each of which shifts its neurons' threshold; 64 in short
+    trainings of ANNs (Page, "How to train your ResNet", 2019; airbench94, arXiv 2404.00498)."""
 
     def __post_init__(self) -> None:
-        check_above(self, "learning_rate")
+        check_above(self, "learning_rate", "norm_bias_factor")
         check_at_least(self, "weight_decay")
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
@@ -51,7 +57,7 @@ class SGD(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        groups = _groups(modules, self.weight_decay)
+        groups = _groups(modules, self.weight_decay, self.norm_bias_factor)
         return _FusedSGD(groups, self.learning_rate, self.momentum, nesterov=self.nesterov, fused=True)
 
 
@@ -61,7 +67,7 @@ class Adam(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        return _FusedAdam(_groups(modules, self.weight_decay), self.learning_rate, fused=True)
+        return _FusedAdam(_groups(modules, self.weight_decay, self.norm_bias_factor), self.learning_rate, fused=True)
 
 
 @dataclass(frozen=True)
@@ -73,16 +79,40 @@ class AdamW(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        return _FusedAdamW(_groups(modules, self.weight_decay), self.learning_rate, fused=True)
+        return _FusedAdamW(_groups(modules, self.weight_decay, self.norm_bias_factor), self.learning_rate, fused=True)
 
 
-def _groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with decay (weights of two or more dimensions) and without (norms, biases, neurons' scalars)."""
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate for the next step; a group of parameters may have a factor of its own."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(FACTOR, 1.0)
+
+
+def _groups(modules: Iterable[nn.Module], weight_decay: float, bias_factor: float) -> list[dict[str, Any]]:
+    """Parameters with decay (weights of two or more dimensions) and without (norms, biases, neurons' scalars).
+
+    Where norms' biases have a factor of the learning rate, they are a third group.
+    """
+    modules = tuple(modules)
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    return [
+    apart = set() if bias_factor == 1.0 else {id(p) for module in modules for p in _norm_biases(module)}
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim < 2 and id(p) not in apart], "weight_decay": 0.0},
     ]
+    if bias_factor != 1.0:
+        biases = [p for p in parameters if id(p) in apart]
+        groups.append({"params": biases, "weight_decay": 0.0, FACTOR: bias_factor})
+    return groups
+
+
+def _norm_biases(network: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield the biases of norms: of modules with running statistics, and of torch's norms without."""
+    for module in network.modules():
+        if isinstance(module, nn.LayerNorm | nn.GroupNorm) or hasattr(module, "running_mean"):
+            bias = getattr(module, "bias", None)
+            if isinstance(bias, nn.Parameter):
+                yield bias
 
 
 class _InMemoryOrder(torch.optim.Optimizer):

@@ -3,11 +3,17 @@
     phases=(Phase(until=0.7, steps=1, batch_size=256), Phase(until=1.0, rate=0.5))
 
 Pure like a schedule, so that nothing of it has to be saved: a run that is interrupted in a phase goes on in it.
+
+Published: few steps first, then all of them (time inheritance training: Deng et al., ICLR 2022; 100 epochs at T = 1, 30
+at T = 6: Meng et al.'s SLTT, ICCV 2023). A step at T = 1 costs little less than one at T = 4 where the batch is small,
+so T times batch size is kept: `Phase(until=0.6, steps=1, batch_size=4 * b)`. A T that is drawn for each batch from 1 to
+the most (`fewest_steps=1`) is stochastic latency training (Anumasa et al., AAAI 2024; one T per batch, as in its code).
+The gradient on rates in the middle of a training (`backward="rate"`) is a mixture of our own.
 """
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from spikedistill.errors import InputError
@@ -26,6 +32,8 @@ class Settings:
     batch_size: int
     rate: float
     """Factor of the learning rate, times the schedule's."""
+    fewest_steps: int | None = None
+    """Where T is drawn for each batch: the least; `steps` is the most."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Phase:
     batch_size: int | None = None
     rate: float = 1.0
     """Factor of the learning rate, times the schedule's."""
+    fewest_steps: int | None = field(default=None, metadata={"added": True})
+    """Draw the T of each batch from these to `steps`, all equally likely; always `steps` if None."""
 
     def __post_init__(self) -> None:
         check_above(self, "until", most=1.0)
@@ -52,6 +62,8 @@ class Phase:
             check_count(self, "steps", high=10**5)
         if self.batch_size is not None:
             check_count(self, "batch_size", high=10**6)
+        if self.fewest_steps is not None:
+            check_count(self, "fewest_steps", high=10**5)
 
 
 def check_phases(phases: Sequence[Phase]) -> None:
@@ -82,4 +94,5 @@ def settings_at(phases: Sequence[Phase], share: float, default: Settings) -> Set
         phase.backward or default.backward,
         phase.batch_size or default.batch_size,
         phase.rate * default.rate,
+        phase.fewest_steps,
     )

@@ -1,13 +1,12 @@
 """A run in a few lines for people, before it is trained: what is trained on what, and where."""
 
-from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 import torch
 
 from spikedistill.kernels.choice import in_use
-from spikedistill.recipe import Recipe, Teacher
+from spikedistill.recipe import Part, Recipe, Teacher, recipes_in
 from spikedistill.values.kinds import command_name
 
 
@@ -21,6 +20,7 @@ def describe(recipe: Recipe, device: torch.device, parameters: int) -> list[tupl
     lines = [
         ("recipe", f"{recipe.name} ({recipe.hash}), seed {recipe.seed}"),
         ("student", ", ".join([short(recipe.model), *neuron, *steps, f"{parameters:,} parameters"])),
+        ("start", ", ".join(map(in_words, recipe.start))),
         ("teacher", in_words(recipe.teacher)),
         ("method", short(recipe.method)),
         ("data", f"{data.name}, {images:,} x {'x'.join(map(str, data.shape))}{frames}, {data.classes} classes"),
@@ -29,22 +29,14 @@ def describe(recipe: Recipe, device: torch.device, parameters: int) -> list[tupl
     return [(name, text) for name, text in lines if text]
 
 
-def inner_recipes(teacher: Teacher | None) -> Iterator[Recipe]:
-    """Yield the recipes that a teacher needs trained, those within the teachers that it wraps too."""
-    for inner in teacher.inner() if teacher else ():
-        if isinstance(inner, Teacher):
-            yield from inner_recipes(inner)
-        else:
-            yield inner
-
-
-def in_words(teacher: Teacher | None) -> str:
-    """Return what a teacher is, in a few words: its kind, and the recipes or places that it names."""
-    if teacher is None:
+def in_words(part: Part | None) -> str:
+    """Return what a teacher or a start is, in a few words: its kind, and the recipes or places that it names."""
+    if part is None:
         return ""
-    names = [inner.name for inner in inner_recipes(teacher)]
-    places = [value for name in ("folder", "target") if (value := getattr(teacher, name, ""))]
-    return f"{type(teacher).__name__} {', '.join(names + places)}".strip()
+    names = [inner.name for inner in recipes_in(part)]
+    named = [part, *(inner for inner in part.inner() if isinstance(inner, Teacher))]
+    places = [value for one in named for name in ("folder", "target") if (value := getattr(one, name, ""))]
+    return f"{type(part).__name__} {', '.join(names + places)}".strip()
 
 
 def short(value: Any) -> str:

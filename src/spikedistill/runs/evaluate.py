@@ -3,11 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+from spikedistill.data.batches import Batches
+from spikedistill.data.dataset import MOST
 from spikedistill.errors import InputError, nearest, shown
+from spikedistill.evaluate import norms
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import channels_last, pick_device
 from spikedistill.runs.train import Run
+from spikedistill.training.norms import batches_of
 
 SPLITS = ("test", "validation", "train")
 MOST_STEPS = 10**5
@@ -21,6 +25,7 @@ def evaluate_run(
     root: str | None = None,
     device: str = "auto",
     weights: str = "last",
+    reestimate: int = 0,
 ) -> dict[str, Any]:
     """Return accuracies by time step of a run's network, as metrics.json names them.
 
@@ -31,11 +36,16 @@ def evaluate_run(
         root: Folder of the data's files; the recipe's own if None.
         device: `auto`, `cpu`, `cuda`, ...
         weights: `last`, or `best` on the validation split.
+        reestimate: Training images, augmented, on which the norms' statistics are estimated anew at this T first; 0 for
+            those of the run. Then the result also says what the accuracy was before (`accuracy_before`).
 
     Raises:
-        InputError: `steps` is no T, the run is not finished, its files are damaged, or it has no such split or weights.
+        InputError: `steps` or `reestimate` is no number of them, the run is not finished, its files are damaged, or it
+            has no such split or weights.
     """
     check_steps(steps)
+    if not 0 <= reestimate <= MOST:
+        raise InputError(f"reestimate must be a number of training images, 0 to {MOST}, not {shown(reestimate)}.")
     if split not in SPLITS:
         raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
     keep_freed_memory()
@@ -47,11 +57,21 @@ def evaluate_run(
         )
     network = channels_last(run.network(weights), place)
     data = recipe.data if root is None else replace(recipe.data, root=root)
-    part = getattr(data.load(), split)
+    splits = data.load()
+    part = getattr(splits, split)
     if part is None:
         raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
-    result = accuracy(network, part.to(place), data, steps or recipe.steps, recipe.precision)
-    return {
+    asked = steps or recipe.steps
+    result = accuracy(network, part.to(place), data, asked, recipe.precision)
+    anew: dict[str, Any] = {}
+    if reestimate:
+        augmented = data.augmented(splits.train.to(place), recipe.view_seed)
+        batches = Batches(augmented, recipe.batch_size, recipe.seed)
+        some = batches_of(recipe, batches, reestimate, recipe.epochs - 1)
+        norms.reestimate(network, some, data, asked, recipe.precision)
+        anew = {"accuracy_before": result.final, "reestimated": reestimate}
+        result = accuracy(network, part.to(place), data, asked, recipe.precision)
+    return anew | {
         "accuracy": result.final,
         "accuracy_by_step": result.by_step,
         "accuracy_cumulative": result.cumulative,

@@ -20,8 +20,8 @@ from spikedistill.errors import InputError, UserCodeError
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine.allocator import memory, said_in_a_line
 from spikedistill.models.layers import NormAct
-from spikedistill.recipe import Recipe
-from spikedistill.runs.describe import describe, inner_recipes
+from spikedistill.recipe import Recipe, recipes_in
+from spikedistill.runs.describe import describe
 from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.training import loop
@@ -50,13 +50,14 @@ class RandomImages(Split):
 
 
 def rehearse(recipe: Recipe, context_of: ContextOf) -> None:
-    """Rehearse a resolved recipe, after those of its teachers, of their teachers, and so on.
+    """Rehearse a resolved recipe, after those of its starts and teacher, of their teachers, and so on; each once.
 
     Raises:
         InputError: it could not be trained to its end.
     """
-    for inner in inner_recipes(recipe.teacher):
-        rehearse(inner, context_of)
+    inner = {one.hash: one for part in recipe.parts for one in recipes_in(part)}
+    for one in inner.values():
+        rehearse(one, context_of)
     context = context_of(recipe)
     with said_in_a_line(recipe.name):
         check_size(recipe, context.device)
@@ -66,7 +67,7 @@ def rehearse(recipe: Recipe, context_of: ContextOf) -> None:
 
 
 def begin_task(recipe: Recipe, context: Context) -> tuple[Task, TrainingState]:
-    """Return a training of a recipe on random images, with an untrained teacher where a recipe trains it."""
+    """Return a training of a recipe on random images, with untrained networks where recipes train them."""
     data = recipe.data
     held_out = made_up(data, data.validation, context.device) if data.validation else None
     splits = Splits(
@@ -78,7 +79,8 @@ def begin_task(recipe: Recipe, context: Context) -> tuple[Task, TrainingState]:
     if recipe.teacher is not None:
         teacher = recipe.teacher.load(replace(context, train=untrained))
         check_answers(teacher, next(splits.train.in_order(2)))
-    task = Task(recipe, splits, teacher, context.device, Path(), lambda _state: None)
+    starts = tuple(one.load(replace(context, train=untrained)) for one in recipe.start)
+    task = Task(recipe, splits, teacher, context.device, Path(), lambda _state: None, starts)
     _ = task.plan  # raises where a batch is larger than an epoch
     return task, start(task)
 
@@ -225,11 +227,17 @@ def estimate(recipe: Recipe, context: Context) -> Estimate:
 
 
 def step_time(task: Task, state: TrainingState, share: float) -> float:
-    """Return the seconds of a whole step, as it is when that share of all images has been seen."""
+    """Return the seconds of a whole step, as it is when that share of all images has been seen.
+
+    Where T is drawn for each batch, those of the steps that follow are measured too.
+    """
+    settings = task.recipe.settings(share)
+    stand_at(task, state, share)
 
     def work() -> None:
-        stand_at(task, state, share)
-        loop.train_step(task, state, some_images(task, task.recipe.settings(share).batch_size))
+        if settings.fewest_steps is None or task.plan.step(state.epoch, state.images) is None:
+            stand_at(task, state, share)
+        loop.train_step(task, state, some_images(task, settings.batch_size))
 
     return time_of(work, task.device)
 

@@ -18,9 +18,10 @@ from spikedistill.machine.device import pick_device, resolve_precision
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import write_atomically
 from spikedistill.methods.method import Side, Signals
+from spikedistill.models import Network
 from spikedistill.randomness import Draws
-from spikedistill.recipe import Recipe, Teacher, everywhere
-from spikedistill.runs.describe import describe, inner_recipes
+from spikedistill.recipe import Recipe, Teacher, everywhere, recipes_in
+from spikedistill.runs.describe import describe
 from spikedistill.runs.folder import (
     Run,
     begin,
@@ -33,11 +34,13 @@ from spikedistill.runs.folder import (
 )
 from spikedistill.runs.provenance import versions
 from spikedistill.runs.rehearse import ContextOf, Estimate, estimate, rehearse
+from spikedistill.starts.before import Before
 from spikedistill.teachers.agreement import compare_answers, keep_answers
 from spikedistill.teachers.context import Context, Trained
 from spikedistill.teachers.loaded import LoadedTeacher, check_answers
 from spikedistill.teachers.stored import open_store
 from spikedistill.training import loop
+from spikedistill.training.norms import as_evaluated
 from spikedistill.training.state import TrainingState
 from spikedistill.training.task import BEST_WEIGHTS, Task
 from spikedistill.values.plain import UNUSED, from_json, to_json
@@ -53,8 +56,8 @@ def train_recipe(
 ) -> Run:
     """Return the finished run of a recipe: the one that is there, the interrupted one resumed, or a new one.
 
-    A teacher that is a recipe is trained first if it has not been. The process keeps memory that is freed from then on
-    (`spikedistill.machine.allocator`).
+    A teacher or a start that is a recipe is trained first if it has not been. The process keeps memory that is freed
+    from then on (`spikedistill.machine.allocator`).
 
     Args:
         recipe: What to train.
@@ -85,8 +88,8 @@ def check_recipe(recipe: Recipe, root: Path | str = "runs", device: str = "auto"
     """Rehearse a recipe and say what its training will be like, without training anything; no file of data is read.
 
     Returns:
-        An estimate for each recipe that would be trained, teachers first and the recipe itself last; the run of one
-        that has run already in its place.
+        An estimate for each recipe that would be trained, starts and teachers first and the recipe itself last; the
+        run of one that has run already in its place.
 
     Raises:
         InputError: it cannot be run as it is.
@@ -104,8 +107,9 @@ def check_recipe(recipe: Recipe, root: Path | str = "runs", device: str = "auto"
         if run is not None and run.finished:
             found[one.hash] = run
         elif one.hash not in found:
-            for inner in inner_recipes(one.teacher):
-                look(inner)
+            for part in one.parts:
+                for inner in recipes_in(part):
+                    look(inner)
             found[one.hash] = estimate(one, context_of(one))
 
     look(recipe)
@@ -218,7 +222,8 @@ def check_rates(recipe: Recipe) -> None:
 def resolve(recipe: Recipe, context: Context) -> Recipe:
     """Return the recipe with everything said that depends on the machine or on files."""
     recipe = replace(recipe, precision=resolve_precision(recipe.precision, context.device))
-    return replace(recipe, teacher=recipe.teacher and recipe.teacher.resolve(context))
+    start = tuple(one.resolve(context) for one in recipe.start)
+    return replace(recipe, start=start, teacher=recipe.teacher and recipe.teacher.resolve(context))
 
 
 def contexts(root: Path, device: torch.device, report: Reporter) -> ContextOf:
@@ -258,6 +263,7 @@ def _finish(run: Run, context: Context, report: Reporter) -> None:
     """Train to the end, then write weights and numbers; damaged data are found before a teacher is trained."""
     recipe, device = run.recipe, context.device
     splits = recipe.data.load().to(device)
+    starts = load_starts(run, context)
     teacher = load_teacher(run, context, splits.train, report)
 
     def write_log(state: TrainingState) -> None:
@@ -266,12 +272,25 @@ def _finish(run: Run, context: Context, report: Reporter) -> None:
 
     kernels = record_kernels(run, in_use(device.type), report)
     report.header(describe(recipe, device, parameters_of(recipe)), run.records)
-    task = Task(recipe, splits, teacher, device, run.folder, write_log)
+    task = Task(recipe, splits, teacher, device, run.folder, write_log, starts)
     state = loop.train_network(task, report)
-    result = accuracy(state.evaluated, splits.test, recipe.data, recipe.steps, task.recipe.precision)
-    state_files.save(run.folder / "weights.safetensors", dict(state.evaluated.state_dict()))
+    with as_evaluated(task, state) as network:
+        result = accuracy(network, splits.test, recipe.data, recipe.steps, task.recipe.precision)
+        state_files.save(run.folder / "weights.safetensors", dict(network.state_dict()))
     write_json(run.folder / "metrics.json", numbers(run, state, result, splits) | {"kernels": kernels})
     task.checkpoint.unlink()  # last: a run that is killed before it loses nothing
+
+
+def load_starts(run: Run, context: Context) -> tuple[Callable[[Network, Before], None], ...]:
+    """Return what is done to the student before its first step.
+
+    A run that goes on has its weights, so the networks that it started from are not missed.
+
+    Raises:
+        InputError: what one names is not there.
+    """
+    begun = run.checkpoint.is_file()
+    return tuple(one.load(context) for one in run.recipe.start if not (begun and one.inner()))
 
 
 def load_teacher(run: Run, context: Context, split: Split, report: Reporter) -> LoadedTeacher | None:

@@ -16,8 +16,10 @@ from spikedistill.machine import state_files
 from spikedistill.machine.interrupts import stop_signal
 from spikedistill.machine.progress import Reporter
 from spikedistill.methods.method import Losses
+from spikedistill.optim.optimizers import set_rate
 from spikedistill.randomness import Draws
 from spikedistill.training.checks import check_losses, check_weights
+from spikedistill.training.norms import as_evaluated
 from spikedistill.training.start import resume, save, start
 from spikedistill.training.state import TrainingState
 from spikedistill.training.task import Task
@@ -122,12 +124,6 @@ def forward(task: Task, state: TrainingState, batch: Batch) -> tuple[Tensor, Los
     return answer
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate for the next step."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
 def means(state: TrainingState) -> tuple[dict[str, float], float, float]:
     """Return the epoch's mean loss terms (over the steps that had them), training accuracy, images per second."""
     losses = {name: float(value) / state.counts[name] for name, value in state.sums.items()}
@@ -163,16 +159,19 @@ def keep_best(task: Task, state: TrainingState) -> None:
     """
     *before, last = [record.get("validation_accuracy", -1.0) for record in state.records]
     if last > max(before, default=-1.0):
-        state_files.save(task.best_weights, dict(state.evaluated.state_dict()))
+        with as_evaluated(task, state) as network:
+            state_files.save(task.best_weights, dict(network.state_dict()))
 
 
 def evaluate(task: Task, state: TrainingState) -> dict[str, float]:
     """Return the accuracies at the recipe's T, by the names that the log has for them."""
     recipe = task.recipe
 
-    def at_end(split: Split) -> float:
-        return accuracy(state.evaluated, split, recipe.data, recipe.steps, recipe.precision).final
+    with as_evaluated(task, state) as network:
 
-    held_out = task.splits.validation
-    validation = {} if held_out is None else {"validation_accuracy": at_end(held_out)}
-    return validation | {"accuracy": at_end(task.splits.test)}
+        def at_end(split: Split) -> float:
+            return accuracy(network, split, recipe.data, recipe.steps, recipe.precision).final
+
+        held_out = task.splits.validation
+        validation = {} if held_out is None else {"validation_accuracy": at_end(held_out)}
+        return validation | {"accuracy": at_end(task.splits.test)}

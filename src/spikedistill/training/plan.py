@@ -1,9 +1,12 @@
 """The plan of a training: where its epochs and phases begin and end, a pure function of the recipe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
 
 from spikedistill.errors import InputError
 from spikedistill.optim.phases import Settings
+from spikedistill.randomness import Stream, integers
 from spikedistill.recipe import Recipe
 
 
@@ -46,8 +49,14 @@ class Plan:
         return self.epochs(epoch, seen) / self.recipe.epochs
 
     def settings(self, epoch: int, seen: int) -> Settings:
-        """Return what holds for a step that begins there."""
-        return self.recipe.settings(self.progress(epoch, seen))
+        """Return what holds for a step that begins there; a T that is drawn is a function of (seed, epoch, seen)."""
+        settings = self.recipe.settings(self.progress(epoch, seen))
+        least = settings.fewest_steps
+        if least is None:
+            return settings
+        place = torch.tensor([seen])
+        more = integers(settings.steps - least + 1, self.recipe.seed, epoch, place, Stream.STEPS)
+        return replace(settings, steps=least + int(more.item()))
 
     def step(self, epoch: int, seen: int) -> Settings | None:
         """Return what holds for the step that begins there; None where the epoch ends."""

@@ -12,6 +12,7 @@ from spikedistill.machine.device import channels_last
 from spikedistill.methods.method import Side, Signals
 from spikedistill.models import Network
 from spikedistill.models.taps import Taps, attach
+from spikedistill.starts.before import Before
 from spikedistill.teachers.loaded import LoadedTeacher, compare_digests
 from spikedistill.training.state import TrainingState, moving_average
 from spikedistill.training.step import Step
@@ -22,12 +23,14 @@ def start(task: Task) -> TrainingState:
     """Return the state before the first step, a function of the recipe alone.
 
     Raises:
-        InputError: a tap is of no module, or does not fire; teacher and student do not go together.
+        InputError: a tap is of no module, or does not fire; start, teacher and student do not go together.
     """
     recipe = task.recipe
     torch.manual_seed(recipe.seed)
     student = recipe.model.build(recipe.data.shape, recipe.data.classes, recipe.neuron, recipe.norm)
     student = channels_last(student, task.device)
+    for change in task.starts:
+        change(student, Before(recipe, task.batches))
     average = moving_average(student, recipe)
     taps = attach(student, recipe.method.student_taps)
     method = recipe.method.build(*sides(task, student, taps)).to(task.device)

@@ -9,7 +9,9 @@ import torch
 
 from spikedistill.data.batches import Batches
 from spikedistill.data.split import Splits
+from spikedistill.models import Network
 from spikedistill.recipe import Recipe
+from spikedistill.starts.before import Before
 from spikedistill.teachers.loaded import LoadedTeacher
 from spikedistill.training.plan import Plan
 from spikedistill.training.state import TrainingState
@@ -29,6 +31,8 @@ class Task:
     """The checkpoint is kept here."""
     on_epoch: Callable[[TrainingState], None]
     """Called when an epoch is evaluated and before it is saved."""
+    starts: tuple[Callable[[Network, Before], None], ...] = ()
+    """What is done to the student before its first step, in this order."""
 
     @property
     def batches(self) -> Batches:
