@@ -150,3 +150,9 @@ def test_draws_of_a_shape_belong_to_the_sample_and_differ_within_it():
     assert torch.equal(part.uniform("mask", 4, 3), mask[[7, 2]])
     assert not torch.equal(whole.uniform("noise", 4, 3), mask)
     assert abs(float(Draws(0, 0, torch.arange(1000)).uniform("mask", 50).mean()) - 0.5) < 0.01
+
+
+def test_some_of_the_numbers_are_those_of_all():
+    draws = Draws(4, 2, torch.tensor([7, 0, 10**6]))
+    row, place = torch.tensor([2, 0, 0, 1]), torch.tensor([499, 3, 0, 77])
+    assert torch.equal(draws.uniform_at("some", row, place, 500), draws.uniform("some", 500)[row, place])

@@ -64,6 +64,12 @@ class Draws:
         """Whole numbers in [0, below), as int64; see `integers`."""
         return integers(below, self.seed, self.epoch, self._places(shape), _number(stream))
 
+    def uniform_at(
+        self, stream: int | str, row: Int[Tensor, " N"], place: Int[Tensor, " N"], size: int
+    ) -> Float[Tensor, " N"]:
+        """Some of the numbers of `uniform(stream, size)`, without the others: result[n] is its [row[n], place[n]]."""
+        return uniform(self.seed, self.epoch, self.index.to(torch.int64)[row] * size + place, _number(stream))
+
     def _places(self, shape: tuple[int, ...]) -> Int[Tensor, "B *shape"]:
         """The index itself where one number a sample is drawn, else a number for each place of each sample."""
         size = math.prod(shape)

@@ -79,10 +79,21 @@ def test_epochs_and_seeds_differ_and_the_input_stays(data):
     assert torch.equal(images, before)
 
 
+REFUSED = {("policy", "frames"), ("event-drop", "images")}
+SAMPLES = {"images": (3, 32, 32), "frames": (4, 2, 12, 16)}
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
 @pytest.mark.parametrize("kind", shipped_kinds(Transform).values(), ids=lambda kind: kind.__name__)
-def test_every_kind_of_transformation_keeps_the_contract(kind):
-    images, index = pictures(CIFAR10()), torch.arange(64) * 1000
-    before, transform = images.clone(), kind().fitted((3, 32, 32), CIFAR10().mean)
+def test_every_kind_of_transformation_keeps_the_contract(kind, samples):
+    shape, index = SAMPLES[samples], torch.arange(64) * 1000
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256 if samples == "images" else 4, (64, *shape), dtype=torch.uint8, generator=draw)
+    if (kind.name, samples) in REFUSED:
+        with pytest.raises(InputError, match="Leave it out"):
+            kind().fitted(shape, (0.5,) * shape[-3])
+        return
+    before, transform = images.clone(), kind().fitted(shape, (0.5,) * shape[-3])
     together = transform(images, Draws(3, 5, index))
     assert torch.equal(images, before)
     assert (together.shape, together.dtype) == (images.shape, torch.uint8)
@@ -90,6 +101,12 @@ def test_every_kind_of_transformation_keeps_the_contract(kind):
     assert not torch.equal(together, transform(images, Draws(3, 6, index)))
     for k in range(0, 64, 7):
         assert torch.equal(transform(images[k : k + 1], Draws(3, 5, index[k : k + 1])), together[k : k + 1])
+    none = Draws(3, 5, index[:0])
+    assert transform(images[:0], none).shape == images[:0].shape
+    if samples == "frames" and kind.name != "event-drop":  # all frames of a sample move alike
+        still = images[:, :1].expand(images.shape)
+        shown = transform(still.contiguous(), Draws(3, 5, index))
+        assert torch.equal(shown, shown[:, :1].expand(shown.shape))
 
 
 def test_no_augmentation_is_none():

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from spikedistill.data.dataset import Dataset
     from spikedistill.data.digits import Digits
     from spikedistill.data.dvs_gesture import DVSGesture
+    from spikedistill.data.event_augment import NDA, EventDrop, Roll, Rotate, Shear
     from spikedistill.data.folder import Folder
+    from spikedistill.data.imagenet import ImageNet
     from spikedistill.data.mnist import MNIST, FashionMNIST
     from spikedistill.data.nmnist import NMNIST
     from spikedistill.data.noisy import NoisyCIFAR10, NoisyMNIST
     from spikedistill.data.npz import Npz
     from spikedistill.data.own import OwnDataset
+    from spikedistill.data.resized_crop import ResizedCrop
     from spikedistill.data.split import Batch, Split, Splits, TensorSplit
+    from spikedistill.data.tiny_imagenet import TinyImageNet
     from spikedistill.data.transform import Transform
 
 _PLACES = {
@@ -32,13 +36,17 @@ _PLACES = {
     "dataset": ("Dataset",),
     "digits": ("Digits",),
     "dvs_gesture": ("DVSGesture",),
+    "event_augment": ("NDA", "EventDrop", "Roll", "Rotate", "Shear"),
     "folder": ("Folder",),
+    "imagenet": ("ImageNet",),
     "mnist": ("MNIST", "FashionMNIST"),
     "nmnist": ("NMNIST",),
     "noisy": ("NoisyCIFAR10", "NoisyMNIST"),
     "npz": ("Npz",),
     "own": ("OwnDataset",),
+    "resized_crop": ("ResizedCrop",),
     "split": ("Batch", "Split", "Splits", "TensorSplit"),
+    "tiny_imagenet": ("TinyImageNet",),
     "transform": ("Transform",),
 }
 _MODULES = {name: module for module, names in _PLACES.items() for name in names}
@@ -48,6 +56,7 @@ __all__ = [
     "CIFAR10DVS",
     "CIFAR100",
     "MNIST",
+    "NDA",
     "NMNIST",
     "AlternatingFlip",
     "Augment",
@@ -58,16 +67,23 @@ __all__ = [
     "DVSGesture",
     "Dataset",
     "Digits",
+    "EventDrop",
     "FashionMNIST",
     "Flip",
     "Folder",
+    "ImageNet",
     "NoisyCIFAR10",
     "NoisyMNIST",
     "Npz",
     "OwnDataset",
+    "ResizedCrop",
+    "Roll",
+    "Rotate",
+    "Shear",
     "Split",
     "Splits",
     "TensorSplit",
+    "TinyImageNet",
     "Transform",
     "datasets",
 ]

@@ -11,15 +11,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from spikedistill.data.colour import luma
-from spikedistill.data.resampling import nearest_pixels
+from spikedistill.data.resampling import affine, nearest_pixels, rotation
 
 Images = UInt8[Tensor, "B C H W"]
 Magnitude = Float[Tensor, " B"]
 Operation = Callable[[Tensor, Tensor], Tensor]
 
 FILL = 128
-FIXED = 1 << 16
-"""Pillow's unit of coordinates in a rotation."""
 
 
 def invert(images: Images, _: Magnitude) -> Images:
@@ -109,18 +107,7 @@ def translate_y(images: Images, fraction: Magnitude) -> Images:
 
 def rotate(images: Images, degrees: Magnitude) -> Images:
     """Turn counter-clockwise about the centre; the nearest pixel, in Pillow's fixed-point coordinates."""
-    height, width = images.shape[2:]
-    angle = -torch.deg2rad(degrees)
-    cos, sin = angle.cos(), angle.sin()
-    centre_x, centre_y = width / 2, height / 2
-    # Source of the centre of output pixel (0, 0); then one step of the output to the right and one down.
-    x0 = cos * -centre_x + sin * -centre_y + centre_x + cos * 0.5 + sin * 0.5
-    y0 = -sin * -centre_x + cos * -centre_y + centre_y + -sin * 0.5 + cos * 0.5
-    i = torch.arange(height, device=images.device).view(1, -1, 1)
-    j = torch.arange(width, device=images.device).view(1, 1, -1)
-    x = (_fixed(x0) + _fixed(cos) * j + _fixed(sin) * i) >> 16
-    y = (_fixed(y0) + _fixed(-sin) * j + _fixed(cos) * i) >> 16
-    return nearest_pixels(images, y, x, FILL)
+    return affine(images, rotation(torch.deg2rad(degrees), *images.shape[2:]), FILL)
 
 
 def shear_y(images: Images, slope: Magnitude) -> Images:
@@ -148,8 +135,3 @@ def _blend(base: Tensor, images: Tensor, change: Tensor) -> Tensor:
 def _pixels(fraction: Tensor, size: int) -> Tensor:
     """Whole pixels [B, 1]."""
     return (fraction * size + 0.5).floor().long()[:, None]
-
-
-def _fixed(value: Tensor) -> Tensor:
-    """In units of 1 / 65536, [B, 1, 1]."""
-    return (value * FIXED + 0.5).floor().long().view(-1, 1, 1)

@@ -12,7 +12,7 @@ import torch
 
 from spikedistill.data.event_files import Events, read_aedat3
 from spikedistill.data.event_frames import EventDataset
-from spikedistill.data.files import open_file, reason
+from spikedistill.data.files import read_text
 from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError
 
@@ -39,7 +39,7 @@ class DVSGesture(EventDataset):
 
     def _part(self, place: Path, trials: str) -> TensorSplit:
         frames, labels = [], []
-        names = [line.strip() for line in _text(place / trials).splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(place / trials, MOST_BYTES).splitlines() if line.strip()]
         for name in names:
             if Path(name).name != name:
                 raise InputError(f"{place / trials} names {name!r}, which is no file's name.")
@@ -60,7 +60,7 @@ def read_gestures(path: Path) -> list[tuple[int, int, int]]:
     Raises:
         InputError: the file cannot be read, or a line says something else.
     """
-    rows = list(csv.reader(_text(path).splitlines()))
+    rows = list(csv.reader(read_text(path, MOST_BYTES).splitlines()))
     if not rows or rows[0] != COLUMNS:
         raise InputError(f"{path} does not begin with the line {','.join(COLUMNS)}.")
     found = []
@@ -75,12 +75,3 @@ def read_gestures(path: Path) -> list[tuple[int, int, int]]:
             raise InputError(f"Line {number} of {path}: gesture {label} (of 1 to {CLASSES}) from {start} to {end}.")
         found.append((label - 1, start, end))
     return found
-
-
-def _text(path: Path) -> str:
-    try:
-        with open_file(path, MOST_BYTES) as file:
-            return file.read().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        what = reason(error) if isinstance(error, OSError) else "it is no text"
-        raise InputError(f"{path} cannot be read: {what}.") from error

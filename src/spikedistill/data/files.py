@@ -71,6 +71,16 @@ def open_file(path: Path, most: int | None = None) -> BinaryIO:
     raise OSError(f"{about.st_size} bytes" if stat.S_ISREG(about.st_mode) else "this is no regular file")
 
 
+def read_text(path: Path, most: int = 10**8) -> str:
+    """The text of a file of data. Raises InputError: it cannot be read, is larger, or is no text."""
+    try:
+        with open_file(path, most) as file:
+            return file.read().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        what = reason(error) if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"{path} cannot be read: {what}.") from error
+
+
 def ensure(
     folder: Path, wanted: Sequence[str], absent: Callable[[], list[str]], root: Path, fetch: Callable[[Path], None]
 ) -> None:

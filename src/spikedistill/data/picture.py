@@ -1,6 +1,8 @@
 """A picture from a file, as a data set's images are."""
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,20 @@ def read_picture(path: Path, shape: tuple[int, int, int], resize: bool = False) 
 
 def open_picture(path: Path, channels: int) -> Image.Image:
     """Return a picture of 1 or 3 channels in its own size; see `read_picture`, which raises the same."""
+    with bombs_refused():
+        return decode(path, channels)
+
+
+@contextlib.contextmanager
+def bombs_refused() -> Iterator[None]:
+    """Have Pillow refuse small files of absurdly many pixels. For the whole process: threads are begun inside."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def decode(path: Path, channels: int) -> Image.Image:
+    """Do what `open_picture` does; called in `bombs_refused`, and then from any thread."""
     if not path.is_file():
         raise InputError(f"There is no picture {shown(str(path))}.")
     image = _decode(path)
@@ -62,10 +78,7 @@ def to_pixels(image: Image.Image) -> UInt8[Tensor, "C H W"]:
 def _decode(path: Path) -> Image.Image:
     """Return all pixels of a file's first frame."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=FORMATS)
-        with image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InputError(f"{path} has {image.width} x {image.height} pixels. Make it smaller first.")
             image.load()

@@ -3,7 +3,8 @@
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,17 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from spikedistill.data.picture import open_picture, to_pixels
+from spikedistill.data.picture import bombs_refused, decode, to_pixels
+from spikedistill.data.resized_crop import ResizedCrop
 from spikedistill.data.split import Split, TensorSplit
 from spikedistill.errors import InputError
+from spikedistill.randomness import Draws
 
 HELD = 2 * 2**30
 """Bytes of pixels that a part of a data set may take in memory; what is larger is decoded as it is read."""
+
+LONGEST = 100
+"""Sides of pictures that are cut, longer to shorter."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +35,23 @@ class Fit:
     height: int
     width: int
     resize: str = "refuse"
-    """Of another size: `refuse` it, `stretch` it to this one, or `crop` the middle of it, its shorter side resized to
-    8/7 of this one (256 for 224) before."""
+    """Of another size: `refuse` it, `stretch` it to this one, or `crop`. That is ImageNet's usual evaluation, whatever
+    the size: the shorter side is brought to 8/7 of this one (256 for 224), bilinear, and the middle is cut."""
     advice: str = ""
     """What to do about a picture of another size; ends the message."""
 
     def read(self, path: Path) -> UInt8[Tensor, "C H W"]:
-        """Return a picture in this size. Raises InputError: it cannot be decoded, or has another size."""
-        image = open_picture(path, self.channels)
+        """Return a picture in this size. In `bombs_refused`.
+
+        Raises:
+            InputError: it cannot be decoded, or has another size.
+        """
+        image = decode(path, self.channels)
         size = (self.width, self.height)
+        if self.resize == "crop":
+            if max(image.size) > LONGEST * min(image.size):
+                raise InputError(f"{path} is {image.height} x {image.width} pixels high and wide, which is no picture.")
+            return to_pixels(_middle(image, size))
         if image.size == size:
             return to_pixels(image)
         if self.resize == "refuse":
@@ -45,18 +59,32 @@ class Fit:
                 f"{path} is {image.height} x {image.width} pixels high and wide, not {self.height} x {self.width} as "
                 f"others are. {self.advice}"
             )
-        if self.resize == "crop":
-            scale = max(self.height / image.height, self.width / image.width) * 8 / 7
-            between = (max(size[0], round(image.width * scale)), max(size[1], round(image.height * scale)))
-            image = image.resize(between, Image.Resampling.BILINEAR)
-            left, top = (between[0] - size[0]) // 2, (between[1] - size[1]) // 2
-            return to_pixels(image.crop((left, top, left + size[0], top + size[1])))
         return to_pixels(image.resize(size, Image.Resampling.BICUBIC))
+
+    def read_part(self, path: Path, crop: ResizedCrop, numbers: Tensor) -> UInt8[Tensor, "C H W"]:
+        """Return the part of a picture that random numbers say, in this size. Raises InputError: see `read`."""
+        image = decode(path, self.channels)
+        top, left, high, wide = crop.boxes(numbers[None], image.height, image.width)[0].tolist()
+        part = image.crop((left, top, left + wide, top + high))
+        return to_pixels(part.resize((self.width, self.height), Image.Resampling.BILINEAR))
+
+
+def _middle(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the middle of a picture, as torchvision's Resize and CenterCrop do."""
+    shorter = (max(size) * 8 + 3) // 7
+    least = min(image.size)
+    width, height = (shorter * side // least for side in image.size)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    left, top = (round((side - wanted) / 2) for side, wanted in zip((width, height), size, strict=True))
+    return image.crop((left, top, left + size[0], top + size[1]))
 
 
 @dataclass(frozen=True)
 class PictureSplit(Split):
-    """Pictures that are decoded when they are asked for, on the CPU, and then sent to where the labels are."""
+    """Pictures that are decoded when they are asked for, on the CPU, and then sent to where the labels are.
+
+    As many threads decode as torch computes with.
+    """
 
     files: tuple[Path, ...]
     fit: Fit
@@ -66,10 +94,23 @@ class PictureSplit(Split):
 
         Labels are on the device that pictures are wanted on.
         """
-        wanted = index.tolist()
-        images = torch.empty(len(wanted), *self.shape, dtype=torch.uint8)
-        for place, number in enumerate(wanted):
-            images[place] = self.fit.read(self.files[number])
+        return self._decode(lambda _, path: self.fit.read(path), index)
+
+    def take_transformed(
+        self, transform: Callable[[Tensor, Draws], Tensor], index: Int[Tensor, " B"], view: int, draws: Draws
+    ) -> UInt8[Tensor, "B ..."]:
+        """See `Split.take_transformed`: random-resized-crop cuts from the picture in its file."""
+        if not isinstance(transform, ResizedCrop):
+            return super().take_transformed(transform, index, view, draws)
+        numbers = transform.numbers(draws).cpu()
+        return self._decode(lambda place, path: self.fit.read_part(path, transform, numbers[place]), index)
+
+    def _decode(self, read: Callable[[int, Path], Tensor], index: Int[Tensor, " B"]) -> UInt8[Tensor, "B ..."]:
+        files = [self.files[number] for number in index.tolist()]
+        images = torch.empty(len(files), *self.shape, dtype=torch.uint8)
+        with bombs_refused(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for place, image in enumerate(pool.map(read, range(len(files)), files)):
+                images[place] = image
         return images.to(self.labels.device)
 
     @property
@@ -119,9 +160,10 @@ def class_folders(folder: Path, what: str) -> tuple[str, ...]:
 def files_of(folder: Path) -> list[Path]:
     """Return the files of a class in alphabetical order. Raises InputError where there are none."""
     try:
-        found = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+        with os.scandir(folder) as entries:  # which knows folders without a look at each file
+            found = sorted(entry.name for entry in entries if not entry.name.startswith(".") and not entry.is_dir())
     except OSError as error:
         raise InputError(f"{folder} cannot be looked at: {error.strerror}.") from error
     if not found:
         raise InputError(f"The class folder {folder} is empty. Put pictures of that class there, or delete it.")
-    return found
+    return [folder / name for name in found]

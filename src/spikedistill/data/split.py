@@ -11,13 +11,15 @@ are 255. `spikedistill.data.normalise` is the one place where time comes first, 
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
+
+from spikedistill.randomness import Draws
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,22 @@ class Split:
             view: From 0; without meaning where a sample always looks the same.
         """
         raise NotImplementedError
+
+    def take_transformed(
+        self, transform: Callable[[Tensor, Draws], Tensor], index: Int[Tensor, " B"], view: int, draws: Draws
+    ) -> UInt8[Tensor, "B ..."]:
+        """Return the samples with a transformation, the first of those that a view is made of.
+
+        Here it is applied to what `take` returns. A split whose samples were made smaller or cut (pictures in files)
+        may apply one that it knows to what they were before; `take` never sees that again.
+
+        Args:
+            transform: A `spikedistill.data.transform.Transform`.
+            index: See `take`.
+            view: See `take`.
+            draws: The random numbers of the transformation, of the numbers that the samples have for whoever asks.
+        """
+        return transform(self.take(index, view), draws)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -136,6 +154,12 @@ class Selected(Split):
     def take(self, index: Int[Tensor, " B"], view: int = 0) -> UInt8[Tensor, "B ..."]:
         """See `Split.take`."""
         return self.whole.take(self.index[index], view)
+
+    def take_transformed(
+        self, transform: Callable[[Tensor, Draws], Tensor], index: Int[Tensor, " B"], view: int, draws: Draws
+    ) -> UInt8[Tensor, "B ..."]:
+        """See `Split.take_transformed`."""
+        return self.whole.take_transformed(transform, self.index[index], view, draws)
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,12 @@ class Augmented(Split):
 
     def take(self, index: Int[Tensor, " B"], view: int = 0) -> UInt8[Tensor, "B ..."]:
         """See `Split.take`."""
-        images, draws = self.plain.take(index, view), Draws(self.seed, view, index)
-        for transform in self.transforms:
+        draws = Draws(self.seed, view, index)
+        if not self.transforms:
+            return self.plain.take(index, view)
+        first, *others = self.transforms
+        images = self.plain.take_transformed(first, index, view, draws)
+        for transform in others:
             images = transform(images, draws)
         return images
 
