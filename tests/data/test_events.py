@@ -206,7 +206,7 @@ def test_the_recipes_steps_must_be_those_of_the_frames(cli, tmp_path):
             write_bin(tmp_path / "NMNIST" / part / str(digit) / "0.bin", EVENTS)
     words = ("train", "digits-scratch", "--data", "nmnist", "--data.root", str(tmp_path), "--device", "cpu")
     code, _, said = cli(*words, "--steps", "4")
-    assert (code, "Take --steps 10, or make other frames" in said) == (2, True)
+    assert (code, "Take --steps 10, or --data.frames 4." in said) == (2, True)
     code, _, said = cli(*words, "--steps", "2", "--data.frames", "2", "--epochs", "1", "--batch-size", "2")
     assert code == 0, said
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from spikedistill.data import Folder, Npz
 from spikedistill.data import pictures as room
+from spikedistill.data.npz import NAMES
 from spikedistill.errors import InputError
 
 
@@ -85,6 +86,15 @@ def test_a_place_must_be_named(kind):
         kind().load()
 
 
+def spoil_compressed(path):
+    """A file whose compressed bytes make no sense."""
+    draw = np.random.default_rng(0)
+    np.savez_compressed(path, **dict.fromkeys(NAMES, draw.integers(0, 4, (60, 1, 8, 8), dtype=np.uint8)))
+    whole = bytearray(path.read_bytes())
+    whole[120:123] = b"\xff\x13\x77"
+    path.write_bytes(whole)
+
+
 def test_arrays(tmp_path):
     draw = np.random.default_rng(0)
     held = {f"{part}_images": draw.integers(0, 256, (6, 1, 4, 4), dtype=np.uint8) for part in ("train", "test")}
@@ -105,6 +115,7 @@ def test_arrays(tmp_path):
         (lambda at: at.write_bytes(b"PK\x03\x04 and no more"), "cannot be read as a file of numpy.savez"),
         (lambda at: at.write_bytes(b""), "cannot be read as a file of numpy.savez"),
         (lambda at: at.mkdir(), "cannot be read as a file of numpy.savez"),
+        (lambda at: spoil_compressed(at), "cannot be read as a file of numpy.savez: .* decompressing"),
         (lambda at: (at.parent / "one.npy").rename(at), "holds one array"),
         (
             lambda at: np.savez(

@@ -13,7 +13,7 @@ from spikedistill.errors import InputError
 from spikedistill.values.checks import check_choice, check_count
 
 PARTS = ("train", "test")
-LAYOUT = "a folder for each class, with its pictures"
+LAYOUT = "a folder for each class with its pictures: DIR/train/CLASS/*.png and DIR/test/CLASS/*.png for --data.path DIR"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 
 from spikedistill.data.checked import check_content
 from spikedistill.data.dataset import Dataset
-from spikedistill.data.files import data_root
+from spikedistill.data.files import VARIABLE, data_root
 from spikedistill.data.pictures import Fit, PictureSplit, class_folders, files_of
 from spikedistill.data.split import Split
 from spikedistill.errors import InputError
@@ -74,10 +74,13 @@ class ImageNet(Dataset):
         return data_root(self.root) / self.folder / part
 
     def _read(self) -> tuple[Split, Split]:
-        classes = [
-            class_folders(self._place(part), "a folder per class, with its pictures") for part in ("train", "val")
-        ]
-        for part, names in zip(("train", "val"), classes, strict=True):
+        what = (
+            f"a folder per class with its pictures; {data_root(self.root)} is what --data.root or {VARIABLE} names, "
+            f"and {self.folder}/train and {self.folder}/val are below it"
+        )
+        parts = ("train", "val")
+        classes = [class_folders(self._place(part), what) for part in parts]
+        for part, names in zip(parts, classes, strict=True):
             if len(names) != self.classes:
                 raise InputError(
                     f"{self._place(part)} holds {len(names)} folders; the published classes are {self.classes}, a "

@@ -1,6 +1,5 @@
 """Arrays of one's own in a file of NumPy's: `--data npz --data.path FILE`."""
 
-import zipfile
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -41,6 +40,6 @@ class Npz(OwnDataset):
                 arrays: list[NDArray[Any]] = [held[name] for name in NAMES]
         except InputError:
             raise
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, MemoryError, NotImplementedError) as error:
+        except Exception as error:  # A damaged file fails in any way at all.
             raise InputError(f"{path} cannot be read as a file of numpy.savez: {reason(error)}") from error
         return (arrays[0], arrays[1]), (arrays[2], arrays[3])

@@ -150,9 +150,10 @@ def check(recipe: Recipe) -> Recipe:
         raise InputError(f"The method {method.name} has no use for a teacher. Leave the teacher out: --teacher none.")
     check_cache(recipe)
     if recipe.data.steps not in (None, recipe.steps):
+        other = f"--data.frames {recipe.steps}" if hasattr(recipe.data, "frames") else "make other frames of the events"
         raise InputError(
             f"steps is {recipe.steps}, and {recipe.data.name} are frames of {recipe.data.steps} time steps. "
-            f"Take --steps {recipe.data.steps}, or make other frames of the events."
+            f"Take --steps {recipe.data.steps}, or {other}."
         )
     if "rate" in (recipe.backward, *(phase.backward for phase in recipe.phases)):
         check_rates(recipe)
