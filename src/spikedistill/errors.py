@@ -26,6 +26,10 @@ class Stopped(Exception):  # noqa: N818
     """The user asked to stop; everything is saved and the run can be resumed."""
 
 
+class Busy(Exception):  # noqa: N818
+    """Another process works on what was asked for, and the caller did not want to wait."""
+
+
 class DivergedError(RuntimeError):
     """A loss term or a weight is not finite. Names the epoch, step, term and last good checkpoint."""
 

@@ -112,7 +112,7 @@ def test_what_ones_own_files_add_is_listed(cli, own):
 def test_a_part_that_there_is_not(cli):
     code, out, err = cli("list", "method")
     assert (code, out) == (2, "")
-    assert "Unknown part 'method'. Did you mean 'methods'? Allowed: recipes, methods, " in err
+    assert "Unknown part 'method'. Did you mean 'methods'? Allowed: recipes, tables, methods, " in err
 
 
 def test_cite(cli):

@@ -52,16 +52,16 @@ def test_the_teacher_keeps_its_seed_unless_tied(teacher, taught):
 
     assistant = replace(taught(KDSNNResponse()), seed=5)
     recipe = taught(KDSNNResponse(), teacher=FromRecipe(assistant))
-    kept = seeds.with_seed(recipe, 3, "kept")
+    kept = seeds.seeded(recipe, 3, "kept")
     assert (kept.seed, kept.teacher) == (3, recipe.teacher)
     assert seeds.teacher_note(kept) == "teachers: seeds 0, 5"
-    tied = seeds.with_seed(recipe, 3, "tied")
+    tied = seeds.seeded(recipe, 3, "tied")
     assert (tied.seed, tied.teacher.recipe.seed, tied.teacher.recipe.teacher.recipe.seed) == (3, 3, 3)
     assert seeds.teacher_note(tied) == "teacher: seed 3"
     assert seeds.teacher_note(teacher) == ""
     for without in (teacher, taught(KDSNNResponse(), teacher=FromModule("a.b:c"))):
         with pytest.raises(InputError, match="--teacher-seed tied is for a teacher that a recipe trains"):
-            seeds.with_seed(without, 3, "tied")
+            seeds.seeded(without, 3, "tied")
 
 
 def test_three_seeds_in_one_command(cli, tmp_path):

@@ -27,12 +27,21 @@ def _recipes() -> Rows:
     return sorted(rows, key=lambda row: GROUPS.index(row["group"]))
 
 
+def tables() -> Rows:
+    """Return the tables of this library: name, number of rows and what they show."""
+    return [
+        {"name": name, "rows": len(table.rows), "what": f"{table.title} ({table.source or 'our own'})"}
+        for name, table in recipe_files.shipped_tables().items()
+    ]
+
+
 def _datasets() -> Rows:
     return [_row(name, cls) | _data_facts(cls) for name, cls in named_kinds(Dataset).items()]
 
 
 PARTS: dict[str, Callable[[], Rows]] = {
     "recipes": _recipes,
+    "tables": tables,
     "methods": lambda: [_row(name, _describes(cls)) for name, cls in named_kinds(Method).items()],
     "models": lambda: [row for cls in named_kinds(models.Model).values() for row in _model_rows(cls)],
     "neurons": lambda: [_row(name, cls) for name, cls in named_kinds(Neuron).items()],

@@ -12,6 +12,7 @@ from spikedistill.cli.cache import cache_command
 from spikedistill.cli.evaluate import evaluate_command
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.predict import predict_command
+from spikedistill.cli.table import table_command
 from spikedistill.cli.train import train_command
 from spikedistill.errors import DivergedError, InputError, Stopped, UserCodeError, nearest, pick
 from spikedistill.machine.interrupts import interrupt_once
@@ -111,6 +112,7 @@ def cite_command(words: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train_command,
+    "table": table_command,
     "evaluate": evaluate_command,
     "predict": predict_command,
     "list": list_command,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -40,21 +39,19 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def with_seed(recipe: "Recipe", seed: int, teacher_seed: str) -> "Recipe":
-    """Return the recipe with another seed; teachers and starts that are recipes keep theirs, or take it where `tied`.
+def seeded(recipe: "Recipe", seed: int, teacher_seed: str) -> "Recipe":
+    """See `spikedistill.table.with_seed`.
 
     Raises:
         InputError: `tied` is asked for and no teacher or start is trained by a recipe.
     """
-    from spikedistill.recipe import everywhere
+    from spikedistill.table import with_seed
 
-    if teacher_seed == KEPT:
-        return replace(recipe, seed=seed)
-    if not any(_seeds_of(part) for part in recipe.parts):
+    if teacher_seed == TIED and not any(_seeds_of(part) for part in recipe.parts):
         raise InputError(
             "--teacher-seed tied is for a teacher that a recipe trains, and this recipe has none. Leave it out."
         )
-    return everywhere(recipe, lambda one: replace(one, seed=seed))
+    return with_seed(recipe, seed, tied=teacher_seed == TIED)
 
 
 def teacher_note(recipe: "Recipe") -> str:

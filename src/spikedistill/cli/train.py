@@ -43,7 +43,7 @@ def train_command(words: list[str]) -> int:
     from spikedistill.machine.progress import reporter
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
-    recipes = [seeds.with_seed(recipe, seed, known.teacher_seed) for seed in several or (recipe.seed,)]
+    recipes = [seeds.seeded(recipe, seed, known.teacher_seed) for seed in several or (recipe.seed,)]
     if known.check:
         show_check(recipes[0], known.runs, known.device)
     elif several:

@@ -15,10 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from spikedistill.errors import InputError, UserCodeError, nearest, shown
 from spikedistill.recipes._moved import what_changed
-from spikedistill.recipes._names import names_in, possible, possible_files, recipe_files, recipe_name
+from spikedistill.recipes._names import (
+    names_in,
+    possible,
+    possible_files,
+    possible_tables,
+    recipe_files,
+    recipe_name,
+    table_name,
+)
 
 if TYPE_CHECKING:
     from spikedistill.recipe import Recipe
+    from spikedistill.table import Table
 
 
 def shipped() -> dict[str, tuple[Path, str]]:
@@ -64,6 +73,39 @@ def load(name: str) -> "Recipe":
     return _with_named_teachers(_named(recipe, variable), recipes)
 
 
+def shipped_tables() -> "dict[str, Table]":
+    """Return the tables of this library, by name. Runs all files."""
+    return {
+        table_name(path, variable): table
+        for path in recipe_files()
+        for variable, table in _own_tables(path, _run_shipped(path)).items()
+    }
+
+
+def load_table(name: str) -> "Table":
+    """Return a table: a name of this library's, or `path/to/file.py`, or `path/to/file.py:variable`.
+
+    Raises:
+        InputError: there is none of that name, or the file cannot be run or holds none.
+    """
+    if not _is_file_name(name):
+        path = possible_tables().get(name)
+        tables = {} if path is None else _own_tables(path, _run_shipped(path))
+        for variable, table in tables.items():
+            if path is not None and table_name(path, variable) == name:
+                return table
+        hint = nearest(name, shipped_tables())
+        raise InputError(f"Unknown table {shown(name)}.{hint} `spikedistill table` shows all.")
+    file, _, variable = name.partition(":")
+    tables = _own_tables(Path(file), run_file(Path(file)))
+    if not variable and len(tables) == 1:
+        (variable,) = tables
+    if variable not in tables:
+        names = ", ".join(f"{file}:{known}" for known in tables) or "none"
+        raise InputError(f"{name} does not say which table.{nearest(variable, tables)} The file holds: {names}.")
+    return tables[variable]
+
+
 def recipes_of(path: Path) -> "dict[str, Recipe]":
     """Return the recipes of a user's own file, by variable. Raises as `run_file` does."""
     return _own_recipes(path, run_file(path))
@@ -105,6 +147,18 @@ def _with_named_teachers(recipe: "Recipe", recipes: "dict[str, Recipe]") -> "Rec
         return _named(one, next((name for name, other in recipes.items() if other == one), one.name))
 
     return everywhere(recipe, named)
+
+
+def _own_tables(path: Path, values: dict[str, Any]) -> "dict[str, Table]":
+    """Return the tables among what a file defines, without those that it has from elsewhere."""
+    from spikedistill.table import Table
+
+    borrowed = names_in(path).borrowed
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, Table) and not name.startswith("_") and name not in borrowed
+    }
 
 
 def _is_recipe(value: Any) -> bool:

@@ -86,6 +86,16 @@ def recipe_name(path: Path, variable: str) -> str:
     return f"{path.stem}-{variable}".replace("_", "-")
 
 
+def table_name(path: Path, variable: str) -> str:
+    """Return what a table is called on the command line: `kdsnn_table_1.table` is `kdsnn-table-1`."""
+    return path.stem.replace("_", "-") if variable == "table" else recipe_name(path, variable)
+
+
+def possible_tables() -> dict[str, Path]:
+    """Return the file of each name that may be a table of this library."""
+    return {table_name(path, variable): path for path in recipe_files() for variable in names_in(path).assigned}
+
+
 def possible() -> dict[str, tuple[Path, str]]:
     """Return file and variable of each name that may be a recipe of this library; a helper's name may be among them."""
     return {

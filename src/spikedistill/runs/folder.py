@@ -26,7 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import spikedistill
-from spikedistill.errors import InputError, NotSavedError, shown
+from spikedistill.errors import Busy, InputError, NotSavedError, shown
 from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
 from spikedistill.machine.state_files import FORMAT, write_atomically
@@ -230,10 +230,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def locked(recipe: Recipe, root: Path, report: Reporter) -> Iterator[None]:
+def locked(recipe: Recipe, root: Path, report: Reporter, wait: bool = True) -> Iterator[None]:
     """One process or thread at a time works on a recipe; the others wait.
 
     Raises:
+        Busy: another one does, and `wait` is off.
         NotSavedError: the lock's file cannot be made.
     """
     make_folder(root / ".locks")
@@ -242,6 +243,8 @@ def locked(recipe: Recipe, root: Path, report: Reporter) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if not wait:
+                raise Busy(f"Another process works on {recipe.name}.") from None
             run = find(recipe, root)
             where = own_folder(recipe, root) if run is None else run.folder
             report.say(f"Another process is training {where}; waiting for it.")

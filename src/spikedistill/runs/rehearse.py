@@ -66,6 +66,18 @@ def rehearse(recipe: Recipe, context_of: ContextOf) -> None:
             one_step(task, state, share, min(2, recipe.settings(share).batch_size))
 
 
+def smoke(recipe: Recipe, context_of: ContextOf) -> None:
+    """Two whole steps of a resolved recipe on two random images each, with untrained teachers; nothing is kept.
+
+    Raises:
+        InputError: it could not be trained.
+    """
+    with said_in_a_line(recipe.name):
+        task, state = begin_task(recipe, context_of(recipe))
+        for _ in range(2):
+            loop.train_step(task, state, some_images(task, min(2, recipe.batch_size)))
+
+
 def begin_task(recipe: Recipe, context: Context) -> tuple[Task, TrainingState]:
     """Return a training of a recipe on random images, with untrained networks where recipes train them."""
     data = recipe.data

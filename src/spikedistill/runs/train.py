@@ -33,7 +33,7 @@ from spikedistill.runs.folder import (
     write_json,
 )
 from spikedistill.runs.provenance import versions
-from spikedistill.runs.rehearse import ContextOf, Estimate, estimate, rehearse
+from spikedistill.runs.rehearse import ContextOf, Estimate, estimate, rehearse, smoke
 from spikedistill.starts.before import Before
 from spikedistill.teachers.agreement import compare_answers, keep_answers
 from spikedistill.teachers.context import Context, Trained
@@ -52,7 +52,11 @@ TEACHER = "teacher.safetensors"
 
 
 def train_recipe(
-    recipe: Recipe, root: Path | str = "runs", device: str = "auto", report: Reporter | None = None
+    recipe: Recipe,
+    root: Path | str = "runs",
+    device: str = "auto",
+    report: Reporter | None = None,
+    wait: bool = True,
 ) -> Run:
     """Return the finished run of a recipe: the one that is there, the interrupted one resumed, or a new one.
 
@@ -64,9 +68,11 @@ def train_recipe(
         root: Folder of run folders.
         device: `auto`, `cpu`, `cuda`, ...
         report: Who is told how it goes; nobody if None.
+        wait: Whether to wait where another process works on this recipe; teachers are always waited for.
 
     Raises:
         InputError: the recipe cannot be run as it is.
+        Busy: another process works on it, and `wait` is off.
         Stopped: the user stopped it; it can be resumed.
         DivergedError: a loss term or a weight is not finite.
         NotSavedError: the disk is full, say; what was saved before stands.
@@ -81,7 +87,7 @@ def train_recipe(
     run = find(recipe, runs)
     if run is None or not (run.finished or run.checkpoint.exists()):
         rehearse(recipe, context_of)
-    return _run(recipe, runs, context_of, report)
+    return _run(recipe, runs, context_of, report, wait)
 
 
 def check_recipe(recipe: Recipe, root: Path | str = "runs", device: str = "auto") -> list[Estimate | Run]:
@@ -116,11 +122,22 @@ def check_recipe(recipe: Recipe, root: Path | str = "runs", device: str = "auto"
     return list(found.values())
 
 
-def _run(recipe: Recipe, runs: Path, context_of: ContextOf, report: Reporter) -> Run:
+def smoke_recipe(recipe: Recipe, device: str = "auto") -> None:
+    """See `spikedistill.runs.rehearse.smoke`, of a recipe as it is written.
+
+    Raises:
+        InputError: it cannot be trained.
+    """
+    context_of = contexts(Path(), pick_device(device), Reporter())
+    recipe = check(recipe)
+    smoke(resolve(recipe, context_of(recipe)), context_of)
+
+
+def _run(recipe: Recipe, runs: Path, context_of: ContextOf, report: Reporter, wait: bool = True) -> Run:
     """Return the finished run of a resolved recipe that has been rehearsed; see `train_recipe`."""
     run = find(recipe, runs)
     if run is None or not run.finished or run.checkpoint.exists():
-        with locked(recipe, runs, report), said_in_a_line(recipe.name):
+        with locked(recipe, runs, report, wait), said_in_a_line(recipe.name):
             run = begin(recipe, runs)
             state_files.remove_partial_files(run.folder)
             if not run.finished:

@@ -1,0 +1,227 @@
+"""What has run of a table: a cell for each row and seed, and each row's numbers beside the paper's."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from spikedistill.errors import InputError
+from spikedistill.machine.device import pick_device
+from spikedistill.machine.progress import Reporter
+from spikedistill.models.size import size
+from spikedistill.recipe import Recipe, everywhere
+from spikedistill.runs.folder import find
+from spikedistill.runs.train import check, contexts, resolve, with_root
+from spikedistill.table import Budget, Row, Table
+
+Metrics = Mapping[str, Any]
+
+COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
+    "parameters": lambda _recipe, metrics: metrics["parameters"] / 1e6,
+    "operations": lambda recipe, _metrics: (
+        size(recipe.model, recipe.data.shape, recipe.data.classes).published_ops / 1e6
+    ),
+    "minutes": lambda _recipe, metrics: metrics["seconds"] / 60,
+    "validation": lambda _recipe, metrics: 100 * metrics["validation_accuracy"],
+}
+"""What a table can show of a finished run beside its accuracy; also `T = 2`, the accuracy after so many steps.
+
+`parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions,
+accuracies in per cent.
+"""
+
+
+def _operations(recipe: Recipe) -> int:
+    return size(recipe.model, recipe.data.shape, recipe.data.classes).published_ops
+
+
+AFTER_STEPS = re.compile(r"T = (\d+)")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row with a seed."""
+
+    row: Row
+    seed: int
+    recipe: Recipe | None
+    """Resolved; None where the row is quoted, or cannot be run."""
+    problem: str = ""
+    """Why it cannot be run."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in the folder of runs of a cell."""
+
+    state: str
+    """`done`, `begun` or `missing`."""
+    metrics: dict[str, Any] | None = None
+    folder: Path | None = None
+
+
+def cells(
+    table: Table,
+    rows: Sequence[Row],
+    seeds: Sequence[int],
+    root: Path,
+    budget: Budget = "paper",
+    device: str = "auto",
+    data_root: str = "",
+    cache: str = "",
+) -> list[Cell]:
+    """Return a cell for each row and seed, all rows with the first seed first; quoted rows have none.
+
+    A recipe that cannot be run gives a cell that says why: the others are not stopped by it.
+
+    Args:
+        table: See `Table`.
+        rows: Of the table.
+        seeds: Of the runs.
+        root: Folder of run folders.
+        budget: `paper` or `cpu`.
+        device: `auto`, `cpu`, `cuda`, ...
+        data_root: Folder of the data's files, where recipes name none.
+        cache: Folder for the answers of teachers, where a method reads nothing but logits.
+
+    Raises:
+        InputError: the table states no such budget, or there is no such device.
+    """
+    context_of = contexts(root, pick_device(device), Reporter())
+    made = []
+    for seed in seeds:
+        for row in rows:
+            recipe = table.recipe(row, seed, budget)
+            if recipe is None:
+                continue
+            try:
+                recipe = check(everywhere(everywhere(recipe, with_root(data_root)), _with_cache(cache)))
+                made.append(Cell(row, seed, resolve(recipe, context_of(recipe))))
+            except InputError as error:
+                made.append(Cell(row, seed, None, str(error)))
+    return made
+
+
+def _with_cache(cache: str) -> Callable[[Recipe], Recipe]:
+    """A change of recipes: answers of teachers are stored, where they can be; it is the same run."""
+
+    def changed(recipe: Recipe) -> Recipe:
+        stored = bool(recipe.teacher) and not recipe.method.teacher_taps
+        return replace(recipe, cache=cache) if stored and cache else recipe
+
+    return changed
+
+
+def look(cell: Cell, root: Path) -> Found:
+    """Return what there is of a cell. A run that was kept without its weights counts: its numbers are there.
+
+    Raises:
+        InputError: a folder is damaged, or of another version.
+    """
+    run = None if cell.recipe is None else find(cell.recipe, root)
+    if run is None:
+        return Found("missing")
+    if not (run.folder / "metrics.json").is_file():
+        return Found("begun", None, run.folder)
+    return Found("done", run.metrics, run.folder)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Mean and standard deviation (n - 1) over seeds; no deviation of a single one."""
+
+    mean: float
+    deviation: float | None
+    count: int
+
+
+def numbers(values: Iterable[float]) -> Numbers | None:
+    """Return the numbers of some values; None where there are none."""
+    several = list(values)
+    if not several:
+        return None
+    return Numbers(mean(several), stdev(several) if len(several) > 1 else None, len(several))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row with what has run of it."""
+
+    row: Row
+    state: str
+    """`3 of 3`, `1 of 3, 1 begun`, `quoted`."""
+    accuracy: Numbers | None
+    """Last epoch, in per cent."""
+    best: Numbers | None
+    """Best epoch, chosen on the test set or on a validation split, in per cent."""
+    columns: dict[str, Numbers | None]
+    folders: tuple[str, ...]
+    problem: str = ""
+    by_seed: tuple[tuple[int, float], ...] = ()
+    """Seed and accuracy of the last epoch, in per cent."""
+
+    @property
+    def difference(self) -> float | None:
+        """Ours - the paper's, in points."""
+        if self.accuracy is None or self.row.paper is None:
+            return None
+        return self.accuracy.mean - self.row.paper
+
+
+def lines(table: Table, rows: Sequence[Row], made: Sequence[Cell], root: Path, failed: dict[str, str]) -> list[Line]:
+    """Return a line for each row.
+
+    Args:
+        table: Whose columns are filled.
+        rows: Of the table.
+        made: See `cells`.
+        root: Folder of run folders.
+        failed: Why a recipe's training has failed, by its hash.
+    """
+    return [_line(table, row, [cell for cell in made if cell.row is row], root, failed) for row in rows]
+
+
+def _line(table: Table, row: Row, own: Sequence[Cell], root: Path, failed: dict[str, str]) -> Line:
+    problems = [cell.problem for cell in own if cell.problem]
+    found: list[tuple[Cell, Found]] = []
+    for cell in own:
+        try:
+            found.append((cell, look(cell, root)))
+        except InputError as error:
+            problems.append(str(error))
+        if cell.recipe is not None and cell.recipe.hash in failed:
+            problems.append(failed[cell.recipe.hash])
+    done = [(cell, one.metrics) for cell, one in found if one.metrics is not None]
+    begun = sum(one.state == "begun" for _, one in found)
+    state = "quoted" if not own else f"{len(done)} of {len(own)}" + (f", {begun} begun" if begun else "")
+    return Line(
+        row,
+        state,
+        numbers(100 * float(metrics["accuracy"]) for _, metrics in done),
+        numbers(100 * float(metrics["accuracy_best"]) for _, metrics in done),
+        {name: numbers(_shown(name, done)) for name in table.columns},
+        tuple(str(one.folder) for _, one in found if one.folder is not None),
+        problems[0] if problems else "",
+        tuple((cell.seed, 100 * float(metrics["accuracy"])) for cell, metrics in done),
+    )
+
+
+def _shown(name: str, done: Sequence[tuple[Cell, Metrics]]) -> list[float]:
+    """Return what a column has of finished runs; nothing of a column or of a number of steps that there is not."""
+    after = AFTER_STEPS.fullmatch(name)
+    if after:
+        place = int(after[1]) - 1
+        cumulative = [metrics["accuracy_cumulative"] for _, metrics in done]
+        return [100 * shares[place] for shares in cumulative if place < len(shares)]
+    if name not in COLUMNS:
+        return []
+    values = []
+    for cell, metrics in done:
+        try:
+            assert cell.recipe is not None
+            values.append(COLUMNS[name](cell.recipe, metrics))
+        except KeyError:  # a run without a validation split has no accuracy on one
+            continue
+    return values
