@@ -1,0 +1,88 @@
+"""Accuracy against minutes: a spiking WRN16-2 on CIFAR-10 at T = 4 in ten minutes of two cores, one change at a time.
+
+Each rung has the parts of the one before it, but for what it says, and takes about ten minutes in all: a twin that is
+start or teacher is counted, evaluation is not. (An epoch at T = 4: 212 s; on rates 127 s; at T = 1 and of the ANN 60 s;
+the teacher's answers 20 s: the steps of docs/speed.md, times 50,000 images.) Hyper-parameters are those that short
+trainings of ANNs take (airbench94, arXiv 2404.00498), and a first look of one seed; none was chosen on test images.
+
+    plain       cross-entropy, T = 4 throughout, cosine; 3 epochs
+    short       + up and down in straight lines, Nesterov, norms' biases at 8 times the rate, alternating flip
+    phases      + T = 1 for 60 % of the images, in batches of four times as many; 5 epochs
+    start       the time at T = 1 goes to an ANN: 6 epochs, whose weights are the start; 1 epoch at T = 4
+    distilled   + the ANN teaches (KDSNN)
+    rates       + back on rates for two thirds; 4 epochs of the ANN, 2 at T = 4
+
+Beside the ladder, one change to `short` each: `whitened` (a frozen first convolution), `drawn` (T drawn for each batch
+from 1 to 4; 5 epochs), `averaged` (EMA). Other budgets: `--epochs 9 --teacher.recipe.epochs 25
+--start.weights.source.recipe.epochs 25` is an hour of `distilled`.
+"""
+
+from dataclasses import replace
+
+from spikedistill.data import AlternatingFlip, Augment, Crop
+from spikedistill.data.cifar10 import CIFAR10
+from spikedistill.methods import KDSNNResponse
+from spikedistill.models import WRN
+from spikedistill.neurons import IF
+from spikedistill.optim import SGD, Cosine, Linear, Phase, Triangle
+from spikedistill.recipe import Recipe
+from spikedistill.starts import Weights, Whitened, ann_of, from_ann
+from spikedistill.teachers import FromRecipe
+
+GROUP = "experiments"
+CITES = ("kdsnn",)
+
+_parts = SGD(learning_rate=0.1, nesterov=True, norm_bias_factor=8.0)
+
+plain = Recipe(
+    name="cifar10-minutes-plain",
+    data=CIFAR10(augment=Augment(crop=4, flip=True)),
+    model=WRN(16, 2),
+    neuron=IF(detach_reset=True),
+    steps=4,
+    optimizer=SGD(learning_rate=0.1),
+    schedule=Cosine(warmup_epochs=0.3),
+    batch_size=64,
+    epochs=3,
+)
+short = replace(
+    plain,
+    name="cifar10-minutes-short",
+    data=CIFAR10(augment=(Crop(2), AlternatingFlip())),
+    optimizer=_parts,
+    schedule=Triangle(),
+)
+phases = replace(
+    short,
+    name="cifar10-minutes-phases",
+    phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
+    reestimate=2048,  # what is evaluated while it trains at T = 1
+    epochs=5,
+)
+ann = ann_of(short, name="cifar10-minutes-ann", batch_size=128, epochs=6)
+ann_brief = replace(ann, name="cifar10-minutes-ann-brief", epochs=4)
+start = replace(
+    short,
+    name="cifar10-minutes-start",
+    start=(Weights(FromRecipe(ann)),),
+    optimizer=replace(_parts, learning_rate=0.03),
+    schedule=Linear(warmup_epochs=0.05),
+    epochs=1,
+)
+distilled = from_ann(replace(start, name="cifar10-minutes-distilled", method=KDSNNResponse(), start=()), ann)
+rates = from_ann(
+    replace(
+        distilled,
+        name="cifar10-minutes-rates",
+        phases=(Phase(0.67, backward="rate"), Phase(1.0)),
+        start=(),
+        epochs=2,
+    ),
+    ann_brief,
+)
+
+whitened = replace(short, name="cifar10-minutes-whitened", start=(Whitened(),))
+drawn = replace(
+    short, name="cifar10-minutes-drawn", phases=(Phase(0.8, fewest_steps=1), Phase(1.0)), reestimate=2048, epochs=5
+)
+averaged = replace(short, name="cifar10-minutes-averaged", ema=0.99, reestimate=2048)
