@@ -11,7 +11,8 @@ from spikedistill.data.batches import Batches
 from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError
 from spikedistill.models import MLP, WRN, ConvNet, ResNet, models
-from spikedistill.models.layers import NormAct
+from spikedistill.models.layers import Flatten, Linear, NormAct
+from spikedistill.models.model import Network
 from spikedistill.models.size import size
 from spikedistill.models.taps import attach
 from spikedistill.neurons import IF, GradedReLU, ReLU
@@ -139,6 +140,35 @@ def test_percentiles_of_few_values():
     assert [percentile(values, share) for share in (1e-9, 50.0, 75.0, 99.9, 100.0)] == [0.0, 0.0, 1.0, 4.0, 4.0]
 
 
+class Bare(Network):
+    """Neurons without norms, synapses with a bias; what feeds the first neurons may be read by something else too."""
+
+    def __init__(self, neuron, shared=False):
+        super().__init__()
+        self.flatten = Flatten()
+        self.first, self.second, self.third = Linear(192, 12), Linear(12, 3), Linear(12, 3)
+        self.act = NormAct(12, neuron)
+        self.act.norm = nn.Identity()
+        self.shared = shared
+
+    def logits(self, frames, steps):
+        current = self.first(self.flatten(frames))
+        fired = self.act.act(self.act.current(current), steps)
+        return self.second(fired) + (self.third(current) if self.shared else 0)
+
+
+def test_where_there_is_no_norm_the_synapse_is_scaled(recipe):
+    network = Bare(recipe.neuron).eval()
+    weight, bias = network.first.weight.detach().clone(), network.first.bias.detach().clone()
+    read, shift = network.second.weight.detach().clone(), network.second.bias.detach().clone()
+    (scale,) = percentiles(network, before(recipe), Calibrated()).values()
+    Calibrated()(network, before(recipe))
+    torch.testing.assert_close(network.first.weight.detach(), weight / scale)
+    torch.testing.assert_close(network.first.bias.detach(), bias / scale)
+    torch.testing.assert_close(network.second.weight.detach(), read * scale)
+    torch.testing.assert_close(network.second.bias.detach(), shift)
+
+
 def test_layers_whose_spikes_are_added_have_one_scale(recipe):
     """Those of a residual stage with identities; a shortcut with a convolution begins another."""
     asked = replace(recipe, model=ResNet(18, width=4), data=replace(recipe.data))
@@ -162,6 +192,8 @@ def test_what_cannot_be_calibrated_is_refused(recipe, monkeypatch):
     higher = replace(recipe, neuron=IF(threshold=2.0), model=ResNet(18, width=4))
     with pytest.raises(InputError, match="adds spikes to currents, which needs a threshold of 1 above rest"):
         Calibrated()(built(higher), before(higher))
+    with pytest.raises(InputError, match=r"'first' cannot be calibrated: it feeds neurons, and 'third' too"):
+        Calibrated()(Bare(recipe.neuron, shared=True).eval(), before(recipe))
 
 
 @pytest.mark.parametrize("wrong", [{"percentile": 0.0}, {"percentile": 101.0}, {"images": 0}])

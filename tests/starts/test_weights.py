@@ -143,6 +143,28 @@ def test_a_module_is_a_start_for_a_module(started, tmp_path, monkeypatch):
     assert run.recipe.start[0].source.digest
 
 
+class Renamed(nn.Module):
+    """A student that has other names for a foreign module's weights, as a twin has."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside = nn.Linear(4, 3)
+
+    def own_state_dict(self):
+        return {f"fc.{name}": value for name, value in self.inside.state_dict().items()}
+
+    def load_own_state_dict(self, state):
+        self.inside.load_state_dict({name.removeprefix("fc."): value for name, value in state.items()})
+
+
+def test_a_student_may_have_the_foreign_modules_names():
+    student, source = Renamed(), nn.ModuleDict({"fc": nn.Linear(4, 3)})
+    copy_weights(student, source)
+    assert torch.equal(student.inside.weight, source["fc"].weight)
+    with pytest.raises(InputError, match=r"missing: fc\.bias; of other shapes: fc\.weight \[2, 4\] instead"):
+        copy_weights(student, nn.ModuleDict({"fc": nn.Linear(4, 2, bias=False)}))
+
+
 def test_another_architecture_is_refused_before_anything_is_trained(student, teacher, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "train_network", None)
     wrong = replace(student, start=(Weights(FromRecipe(teacher)),))
@@ -170,7 +192,7 @@ def test_everything_that_walks_over_recipes_reaches_it(student, ann, teacher):
     changed = everywhere(recipe, lambda one: replace(one, seed=one.seed + 3))
     assert changed.start[0].source.recipe.seed == changed.start[0].source.recipe.teacher.recipe.seed == 3
     assert seeds.teacher_note(recipe) == "start: seed 0"
-    tied = seeds.with_seed(recipe, 4, "tied")
+    tied = seeds.seeded(recipe, 4, "tied")
     assert (tied.seed, tied.start[0].source.recipe.seed) == (4, 4)
     both = from_ann(replace(student, method=KDSNNResponse()), ann)
     assert seeds.teacher_note(both) == "start: seed 0, teacher: seed 0"
@@ -222,7 +244,7 @@ def test_on_the_command_line(cli, tmp_path):
     assert code == 2
     assert "of another architecture than the student" in err
     code, out, err = cli("train", "digits-scratch", "--help")
-    assert "--start {RECIPE,RUN,package.module:callable,weights" in out
+    assert "--start {RECIPE,RUN,package.module:callable,calibrated,weights,whitened}" in out
 
 
 def test_what_has_no_network_is_no_start(student, tmp_path):

@@ -6,11 +6,12 @@ lambda and multiplied by the way from rest to the threshold, and the synapses th
 
     norm.weight, norm.bias  *=  (threshold - rest) / lambda          synapse.weight  *=  lambda of what it reads
 
-So lambda is the layer's threshold in the ANN's units, while all neurons keep the recipe's. The ANN's function stays
-what it was (ReLU is homogeneous), and the rates of IF neurons with soft reset approach it with T; but not behind a
-maximum over spikes, whose rate is above the greatest rate. Data-based normalisation: Diehl et al., IJCNN 2015, with the
-greatest activation; the percentile 99.9 is that of Rueckauer et al. (Frontiers in Neuroscience 2017). A potential of
-half the threshold before the first step (`v_init` of the neuron) rounds where 0 cuts off (Bu et al., AAAI 2022).
+Where there is no norm, the synapse before the neurons takes its part. So lambda is the layer's threshold in the ANN's
+units, while all neurons keep the recipe's. The ANN's function stays what it was (ReLU is homogeneous), and the rates of
+IF neurons with soft reset approach it with T; but not behind a maximum over spikes, whose rate is above the greatest
+rate. Data-based normalisation: Diehl et al., IJCNN 2015, with the greatest activation; the percentile 99.9 is that of
+Rueckauer et al. (Frontiers in Neuroscience 2017). A potential of half the threshold before the first step (`v_init` of
+the neuron) rounds where 0 cuts off (Bu et al., AAAI 2022).
 
 Where spikes are added (a shortcut that is an identity) both layers have one lambda, the greater; such a sum of currents
 and spikes is right for a threshold of one above rest. The rates of LIF neurons are below IF's: it is a start for
@@ -65,10 +66,9 @@ class Calibrated(Start):
         few = images[:, :2] if images.dim() == 5 else images[:2]
         layers = trace(student, few, before.recipe.steps)
         scales = _scales(layers, percentiles(student, before, self))
-        for module, factor in scales:
+        for module, (inwards, outwards) in scales.items():
             for name, parameter in module.named_parameters(recurse=False):
-                if name == "weight" or isinstance(module, NORMS):
-                    parameter.mul_(factor)
+                parameter.mul_(inwards * outwards if name == "weight" else outwards)
 
 
 @torch.no_grad()
@@ -111,36 +111,55 @@ def _as_ann(network: nn.Module) -> Iterator[None]:
             act.neuron = neuron
 
 
-def _scales(layers: list[Layer], found: dict[str, float]) -> list[tuple[nn.Module, float]]:
-    """Return what to multiply norms and synapses by, in the order of the layers."""
+def _scales(layers: list[Layer], found: dict[str, float]) -> dict[nn.Module, tuple[float, float]]:
+    """Return what norms and synapses are multiplied by: for what they read, and for the neurons that they feed."""
     groups = _Groups(layers, found)
-    factors: dict[nn.Module, float] = {}
-
-    def put(layer: Layer, factor: float) -> None:
-        if factors.setdefault(layer.module, factor) != factor:
-            raise _refused(layer, "has two scales: it is used twice")
-
+    inwards: dict[int, float] = {}
+    outwards: dict[int, float] = {}
     for number, layer in enumerate(layers):
         ends = _ends(layers, layer)
         spikes = [place for place in ends if place is not INPUT and isinstance(layers[place].module, Activation)]
         if isinstance(layer.module, Activation):
-            neuron = layer.module.neuron
-            assert isinstance(neuron, IF)
-            way = neuron.threshold - neuron.rest()
-            if spikes and way != 1.0:
-                raise _refused(layer, "adds spikes to currents, which needs a threshold of 1 above rest")
-            for place in ends:
-                if place is INPUT or not isinstance(layers[place].module, (*NORMS, Activation)):
-                    raise _refused(layer, "reads something else than a norm")
-                if place not in spikes:
-                    put(layers[place], way / groups.scale(number))
-        elif spikes and isinstance(layer.module, SYNAPSES):
-            if len(spikes) < len(ends):
-                raise _refused(layer, "reads spikes and something else")
-            put(layer, groups.scale(spikes[0]))
+            for place in _feeding(layer, ends, spikes):
+                factor = _way(layer.module) / groups.scale(number)
+                if outwards.setdefault(place, factor) != factor:
+                    raise _refused(layers[place], "feeds neurons of different scales")
+        elif spikes and len(spikes) < len(ends):
+            raise _refused(layer, "reads spikes and something else")
         elif spikes and isinstance(layer.module, NORMS):
             raise _refused(layer, "is a norm that reads spikes")
-    return list(factors.items())
+        elif spikes and isinstance(layer.module, SYNAPSES):
+            inwards[number] = groups.scale(spikes[0])
+    _check_used_once(layers, inwards, outwards)
+    scaled = sorted(inwards.keys() | outwards.keys())
+    return {layers[place].module: (inwards.get(place, 1.0), outwards.get(place, 1.0)) for place in scaled}
+
+
+def _feeding(layer: Layer, ends: list[int | None], spikes: list[int]) -> list[int]:
+    """Return the norms and synapses that feed a layer of neurons; spikes may be added to what they give."""
+    assert isinstance(layer.module, Activation)
+    if spikes and _way(layer.module) != 1.0:
+        raise _refused(layer, "adds spikes to currents, which needs a threshold of 1 above rest")
+    if INPUT in ends:
+        raise _refused(layer, "reads the images themselves")
+    return [place for place in ends if place is not INPUT and place not in spikes]
+
+
+def _way(act: Activation) -> float:
+    """Return how far the threshold is above rest."""
+    assert isinstance(act.neuron, IF)
+    return act.neuron.threshold - act.neuron.rest()
+
+
+def _check_used_once(layers: list[Layer], inwards: dict[int, float], outwards: dict[int, float]) -> None:
+    """Refuse a module that is called twice, and one that feeds neurons and something else."""
+    for place in inwards.keys() | outwards.keys():
+        if sum(layer.module is layers[place].module for layer in layers) > 1:
+            raise _refused(layers[place], "is called more than once")
+    for layer in layers:
+        shared = [place for place in _ends(layers, layer) if place in outwards]
+        if shared and not isinstance(layer.module, Activation) and isinstance(layer.module, (*NORMS, *SYNAPSES)):
+            raise _refused(layers[shared[0]], f"feeds neurons, and {layer.path!r} too")
 
 
 class _Groups:

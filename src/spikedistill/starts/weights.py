@@ -9,8 +9,9 @@ What the neurons are is the student's own affair: thresholds, and the potential 
 LIF and PLIF; half a threshold is usual in conversion), are fields of its neuron. `Calibrated` fits scales to them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,14 +68,16 @@ def copy_weights(student: nn.Module, source: nn.Module) -> None:
     """Copy all parameters and buffers by name; both networks must have the same, of the same shapes.
 
     Scalars that neurons learn (the w of PLIF) may be missing: they stay as the student's neurons begin. A module of the
-    user's is compared with the module that the model `module` has made.
+    user's is compared with the module that the model `module` has made, or with the names that a student has for it
+    (`own_state_dict`, `load_own_state_dict`).
 
     Raises:
         InputError: lists the names that only one of both has, and the shapes that differ.
     """
-    wrapped = isinstance(student, ModuleNetwork) and not isinstance(source, Network)
-    target = student.module if isinstance(student, ModuleNetwork) and wrapped else student
-    ours, theirs = _weights(target), _weights(source)
+    foreign = not isinstance(source, Network)
+    target: Any = student.module if isinstance(student, ModuleNetwork) and foreign else student
+    named = hasattr(target, "load_own_state_dict") and foreign
+    ours, theirs = _tensors(target.own_state_dict() if named else target.state_dict()), _tensors(source.state_dict())
     free = _of_neurons(target) | _of_neurons(source)
     missing = [name for name in ours if name not in theirs and name not in free]
     surplus = [name for name in theirs if name not in ours and name not in free]
@@ -90,17 +93,18 @@ def copy_weights(student: nn.Module, source: nn.Module) -> None:
             f"The start is of another architecture than the student. {said}. Start from a network of the student's "
             "own architecture, such as its ANN (spikedistill.starts.ann_of)."
         )
+    if named:
+        target.load_own_state_dict(source.state_dict())
+        return
     for name, value in ours.items():
         if name in theirs:
             value.copy_(theirs[name])
 
 
-def _weights(network: nn.Module) -> dict[str, Tensor]:
-    """Return parameters and buffers by name; they share their memory with the network."""
+def _tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a state; they share their memory with the network."""
     return {
-        name: value
-        for name, value in network.state_dict().items()
-        if isinstance(value, Tensor) and name.rpartition(".")[2] != COUNTER
+        name: value for name, value in state.items() if isinstance(value, Tensor) and name.rpartition(".")[2] != COUNTER
     }
 
 
