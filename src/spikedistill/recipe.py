@@ -23,6 +23,8 @@ from spikedistill.values.checks import check_at_least, check_choice, check_count
 from spikedistill.values.plain import digest
 
 AnyPart = TypeVar("AnyPart", bound="Part")
+MOST_STEPS = 10**4
+"""Time steps; the papers of conversion take up to 2,500."""
 LONGEST_NAME = 200
 """Bytes of a name; file systems take 255 with the hash."""
 
@@ -161,7 +163,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_count(self, "epochs", "batch_size", "evaluate_every", high=10**6)
-        check_count(self, "steps", high=10**5)
+        check_count(self, "steps", high=MOST_STEPS)
         check_at_least(self, "clip_norm")
         check_choice(self, "backward", get_args(Backward))
         if not 0 <= self.ema < 1:

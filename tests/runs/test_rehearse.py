@@ -64,10 +64,10 @@ class Odd(Method):
 def test_channels_that_the_teacher_does_not_know():
     recipe = recipe_files.load("cifar10-distilled")
     grey = replace(recipe, data=replace(recipe.data, channels="grey"))
-    before = time.monotonic()
+    before = time.process_time()
     with pytest.raises(InputError, match=r"was made for images of 3 channels .* these have 1"):
         runs.check_recipe(grey, "nowhere", "cpu")
-    assert time.monotonic() - before < 20
+    assert time.process_time() - before < 20  # seconds of this process: other ones may have the machine
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_sizes_that_no_machine_has(student, tmp_path):
     before = time.monotonic()
     refused(replace(student, model=ConvNet((60_000, 60_000), (8,))), tmp_path, "weights and gradients .* at least")
     refused(
-        replace(student, model=ConvNet((5000,), (8,)), batch_size=120, steps=100_000), tmp_path, "activations of a step"
+        replace(student, model=ConvNet((5000,), (8,)), batch_size=120, steps=10_000), tmp_path, "activations of a step"
     )
     assert time.monotonic() - before < 10
 
@@ -186,3 +186,20 @@ def test_a_network_that_looks_at_numbers_is_not_counted(student, monkeypatch):
     module.Looks = Looks
     monkeypatch.setitem(sys.modules, "looks", module)
     check_size(replace(student, model=TorchModule("looks:Looks", takes="image")), torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class ReadsTheTeacher(KDSNNResponse):
+    name: ClassVar[str] = "reads-the-teacher-of-the-rehearsal"
+
+    def build(self, student, teacher):
+        _ = teacher.network.stages
+        return super().build(student, teacher)
+
+
+def test_a_method_that_reads_the_teachers_network_has_no_stored_answers(taught, tmp_path):
+    """Said before the teacher is trained; where it is asked in each step, there is a network."""
+    recipe = taught(ReadsTheTeacher())
+    runs.check_recipe(recipe, tmp_path, "cpu")
+    cached = replace(recipe, cache=str(tmp_path / "cache"))
+    refused(cached, tmp_path, "reads its teacher's network when it is built .*Leave the cache out")

@@ -10,12 +10,11 @@ from spikedistill.evaluate import norms
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import channels_last, pick_device
+from spikedistill.recipe import MOST_STEPS
 from spikedistill.runs.train import Run
 from spikedistill.training.norms import batches_of
 
 SPLITS = ("test", "validation", "train")
-MOST_STEPS = 10**5
-"""As in a recipe; more is absurd."""
 
 
 def evaluate_run(

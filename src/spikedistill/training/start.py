@@ -9,7 +9,7 @@ from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
 from spikedistill.machine import state_files
 from spikedistill.machine.device import channels_last
-from spikedistill.methods.method import Side, Signals
+from spikedistill.methods.method import MethodModule, Side, Signals
 from spikedistill.models import Network
 from spikedistill.models.taps import Taps, attach
 from spikedistill.starts.before import Before
@@ -33,9 +33,27 @@ def start(task: Task) -> TrainingState:
         change(student, Before(recipe, task.batches))
     average = moving_average(student, recipe)
     taps = attach(student, recipe.method.student_taps)
-    method = recipe.method.build(*sides(task, student, taps)).to(task.device)
+    method = built(task, student, taps).to(task.device)
     optimizer = recipe.optimizer.build((student, method))
     return TrainingState(Step(student, taps, method, recipe.precision), optimizer, average)
+
+
+def built(task: Task, student: Network, taps: Taps) -> MethodModule:
+    """Return the method as a module, built for both networks.
+
+    Raises:
+        InputError: see `sides`; or it reads the teacher's network, and the teacher's answers are stored.
+    """
+    recipe = task.recipe
+    try:
+        return recipe.method.build(*sides(task, student, taps))
+    except AttributeError as error:
+        if not recipe.cache or error.obj is not None:
+            raise
+        raise InputError(
+            f"The method {recipe.method.name} reads its teacher's network when it is built ({error}), and --cache "
+            "stores logits alone. Leave the cache out."
+        ) from error
 
 
 @torch.no_grad()
@@ -61,7 +79,8 @@ def sides(task: Task, student: Network, taps: Taps) -> tuple[Side, Side | None]:
             f"The method {method.name} compares time steps: the student has {len(logits)}, its teacher "
             f"{len(answers.logits)}. Give both as many (--steps {len(answers.logits)}), or take another method."
         )
-    return ours, Side(task.teacher.network, answers, partial(asked, task, task.teacher))
+    network = None if task.recipe.cache else task.teacher.network  # in the rehearsal there is one, later not
+    return ours, Side(network, answers, partial(asked, task, task.teacher))
 
 
 @torch.no_grad()
