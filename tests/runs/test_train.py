@@ -69,6 +69,7 @@ def test_a_validation_split_chooses_the_best_epoch(student, stripes, tmp_path):
     best = max(log, key=lambda record: record["validation_accuracy"])
     assert (run.metrics["accuracy_best"], run.metrics["accuracy_best_epoch"]) == (best["accuracy"], best["epoch"])
     assert run.metrics["accuracy_best_chosen_on"] == "validation"
+    assert run.metrics["validation_accuracy"] == log[-1]["validation_accuracy"]
 
 
 def test_the_kept_network_has_the_accuracy_that_the_numbers_say(run, stripes):

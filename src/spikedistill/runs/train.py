@@ -373,13 +373,18 @@ def numbers(run: Run, state: TrainingState, result: Accuracy, splits: Splits) ->
     evaluated = [record for record in state.records if chosen_by in record]
     best = max(evaluated, key=lambda record: float(record[chosen_by]))
     images = sum(record["images"] for record in state.records)
-    kept = {} if splits.validation is None else {"accuracy_best_weights": BEST_WEIGHTS}
+    held_out = {}
+    if splits.validation is not None:
+        held_out = {
+            "validation_accuracy": state.records[-1]["validation_accuracy"],
+            "accuracy_best_weights": BEST_WEIGHTS,
+        }
     return {
         "accuracy": result.final,
         "accuracy_best": best["accuracy"],
         "accuracy_best_epoch": best["epoch"],
         "accuracy_best_chosen_on": "test" if splits.validation is None else "validation",
-        **kept,
+        **held_out,
         "accuracy_by_step": result.by_step,
         "accuracy_cumulative": result.cumulative,
         "parameters": sum(p.numel() for p in state.student.parameters()),
