@@ -121,6 +121,7 @@ def test_the_middle_is_cut_as_torchvision_does(tmp_path, size):
 def test_many_threads_decode_what_one_does(files, monkeypatch):
     one = files.first(8)
     monkeypatch.setattr(room.torch, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(room, "AT_ONCE", 3)
     assert torch.equal(files.first(8), one)
     files.files[3].write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"3\.png cannot be decoded as a picture"):

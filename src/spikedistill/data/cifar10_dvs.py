@@ -20,7 +20,8 @@ class CIFAR10DVS(EventDataset):
     """1000 recordings of each class, 128 x 128, or some of them: <root>/CIFAR10DVS/airplane/*.aedat and so on.
 
     The authors' ten archives, unpacked. There is no published split: the first nine tenths of each class, in the order
-    of the numbers in the files' names, are for training and the rest for the test, as is usual.
+    of the numbers in the files' names, are for training and the rest for the test. Nine tenths are usual, the order is
+    not agreed on: SpikingJelly's helper takes the names as words (10 before 2), TEBN's code tests on the first hundred.
     """
 
     name: ClassVar[str] = "cifar10-dvs"

@@ -87,8 +87,9 @@ def read_aedat3(path: Path, height: int = 128, width: int = 128) -> Events:
     """Return the events of an AEDAT 3.1 file, as DVS-Gesture has them (Amir et al., 2017).
 
     Lines up to #!END-HEADER, then packets, little-endian: a header of 28 bytes and events of four bytes of place and
-    four of time. Of the former bit 0 says whether the event is valid (others are left out), bit 1 is the polarity, bits
-    2 to 16 are the row and 17 to 31 the column. Packets of other things than events of pixels are left out.
+    four of time. Of the former bit 0 says whether the event is valid (others are left out, which SpikingJelly counts
+    too), bit 1 is the polarity, bits 2 to 16 are the row and 17 to 31 the column. Packets of other things than events
+    of pixels are left out.
 
     Raises:
         InputError: the file cannot be read, is truncated, or has events outside the sensor.

@@ -22,6 +22,9 @@ from spikedistill.randomness import Draws
 HELD = 2 * 2**30
 """Bytes of pixels that a part of a data set may take in memory; what is larger is decoded as it is read."""
 
+AT_ONCE = 1024
+"""Pictures that threads decode before they are all put in place."""
+
 LONGEST = 100
 """Sides of pictures that are cut, longer to shorter."""
 
@@ -109,8 +112,10 @@ class PictureSplit(Split):
         files = [self.files[number] for number in index.tolist()]
         images = torch.empty(len(files), *self.shape, dtype=torch.uint8)
         with bombs_refused(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for place, image in enumerate(pool.map(read, range(len(files)), files)):
-                images[place] = image
+            for start in range(0, len(files), AT_ONCE):
+                places = range(start, min(start + AT_ONCE, len(files)))
+                for place, image in zip(places, pool.map(read, places, files[start:]), strict=True):
+                    images[place] = image
         return images.to(self.labels.device)
 
     @property
