@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from jaxtyping import Float
 from torch import Tensor
 
 from spikedistill.data.batches import Batches
 from spikedistill.data.normalise import normalise
+from spikedistill.randomness import permutation
 from spikedistill.recipe import Recipe
 
 
@@ -20,11 +20,12 @@ class Before:
     batches: Batches
 
     def images(self, count: int) -> Iterator[Float[Tensor, "..."]]:
-        """Yield the first `count` images of the first epoch, normalised, in batches of the recipe's size.
+        """Yield `count` images, or all where there are fewer, normalised, in batches of the recipe's size.
 
-        The number is rounded up to whole batches, and down to the images that there are.
+        They are drawn from all, in their first view, and are the same for all seeds and batch sizes: what a twin's
+        start was made from is what its student's is.
         """
-        size, data = self.batches.batch_size, self.recipe.data
-        batches = self.batches.epoch(0, view=self.recipe.view(0))
-        for batch in islice(batches, -(-count // size)):
-            yield normalise(batch.images, data.mean, data.std)
+        data, split = self.recipe.data, self.batches.split
+        some = permutation(len(split), 0, 0)[:count].to(split.labels.device)
+        for index in some.split(self.batches.batch_size):
+            yield normalise(split.take(index, self.recipe.view(0)), data.mean, data.std)

@@ -36,7 +36,7 @@ class Whitened(Start):
     """The first convolution whitens patches of the training images, and is not trained."""
 
     images: int = 2000
-    """Training images, augmented, whose patches are looked at; rounded up to whole batches."""
+    """Training images, augmented, whose patches are looked at."""
     eps: float = 5e-4
     """Added to the eigenvalues."""
 
