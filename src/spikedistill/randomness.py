@@ -7,6 +7,8 @@ the `index`-th output of SplitMix64 (Steele, Lea and Flood, "Fast splittable pse
 
 import hashlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -77,6 +79,26 @@ class Draws:
         if not shape:
             return index
         return (index[:, None] * size + torch.arange(size, device=index.device)).view(-1, *shape)
+
+
+_current: Draws | None = None
+"""A plain variable of the module; it is the process's, not the thread's."""
+
+
+@contextmanager
+def drawing(draws: Draws) -> Iterator[None]:
+    """Context of a pass for a batch, in which layers that draw take these random numbers."""
+    global _current
+    before, _current = _current, draws
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def current_draws() -> Draws | None:
+    """What `drawing` was entered with; None outside of it."""
+    return _current
 
 
 def _number(stream: int | str) -> int:

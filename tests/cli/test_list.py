@@ -142,6 +142,35 @@ def test_what_cannot_be_cited(name):
         citations.bibtex(name)
 
 
+def test_sparse_kd_is_cited_by_its_name_and_by_recipes_with_such_a_teacher(tmp_path):
+    """It is a teacher, under vanilla-kd; one that another wraps counts too."""
+    assert "Reversing Structural Pattern Learning" in citations.bibtex("sparse-kd")
+    assert citations.bibtex("pruned") == citations.bibtex("sparse-kd")
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import replace\n"
+        "from spikedistill import load_recipe\n"
+        "from spikedistill.methods import VanillaKD\n"
+        "from spikedistill.teachers import Pruned\n"
+        "base = load_recipe('digits-kdsnn')\n"
+        "sparse = replace(base, name='sparse', method=VanillaKD(), teacher=Pruned(Pruned(base.teacher, 0.3), 0.1))\n"
+    )
+    cited = citations.bibtex(f"{tmp_path / 'mine.py'}:sparse")
+    assert [line.split("{")[1] for line in cited.splitlines() if line.startswith("@")] == [
+        "hinton2015distilling,",
+        "yu2025temporal,",
+        "xu2024reversing,",
+    ]
+
+
+def test_names_of_cited_teachers_are_kinds_or_what_papers_call_them():
+    from spikedistill.recipe import Teacher
+    from spikedistill.values.kinds import named_kinds
+
+    kinds = named_kinds(Teacher)
+    assert set(citations.teacher_files()) - set(kinds) == {"sparse-kd"}
+    assert not set(citations.teacher_files()) & set(citations.method_files())
+
+
 def test_a_method_of_no_paper_has_nothing_to_cite():
     with pytest.raises(InputError, match="sum has nothing to cite"):
         citations.bibtex("sum")

@@ -89,6 +89,13 @@ def test_is_the_weighted_sum_on_means_over_time(oracle):
     assert method.total(losses).item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_shapes_that_cannot_be_matched_are_refused():
+    student, teacher, *_ = example(BKDSNN())
+    student.signals.taps["last"] = torch.randn(3, 4, 10, 6)  # tokens
+    with pytest.raises(InputError, match=r"student's activation 'last' is \[3, 4, 10, 6\]; a connector matches"):
+        BKDSNN().build(student, teacher)
+
+
 def test_masks_are_drawn_by_sample_and_epoch():
     method = BKDSNN(blur=0.5)
     student, teacher, labels, draws, module = example(method)

@@ -114,6 +114,13 @@ def test_is_the_weighted_sum_on_means_over_time(oracle):
     assert method.total(losses).item() == pytest.approx(expected, rel=1e-6)
 
 
+def test_shapes_that_cannot_be_matched_are_refused():
+    student, teacher, *_ = example(CKDSNN())
+    teacher.signals.taps["last"] = torch.randn(1, 4, 10, 6)  # tokens
+    with pytest.raises(InputError, match=r"teacher's activation 'last' is \[1, 4, 10, 6\]; a connector matches"):
+        CKDSNN().build(student, teacher)
+
+
 def test_normal_numbers_are_normal():
     numbers = normal(Draws(0, 0, torch.arange(20_000)), "noise", 2)
     assert numbers.mean().item() == pytest.approx(0.0, abs=0.02)

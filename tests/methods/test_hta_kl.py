@@ -4,6 +4,8 @@ import torch
 
 from spikedistill.errors import InputError
 from spikedistill.methods import HTAKL, Signals
+from spikedistill.methods.divergences import kl_divergence
+from spikedistill.methods.hta_kl import head_tail_kl
 
 
 def share(p, q, threshold):
@@ -70,6 +72,14 @@ def test_a_head_by_hand():
     for threshold, head in ((0.75, 0.5), (0.3, 0.375), (0.95, 0.625)):
         loss = HTAKL(threshold=threshold).losses(*z)["head_tail_kl"].item()
         assert loss == pytest.approx(head * forward + (1 - head) * reverse)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_with_threshold_1_all_classes_are_head_however_their_sum_is_rounded(dtype):
+    """So that only the forward divergence is left."""
+    teacher, student = 3 * torch.randn(2, 1, 200, 30, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    assert (teacher.softmax(-1).sort(dim=-1, descending=True).values.cumsum(-1) > 1.0).any()
+    torch.testing.assert_close(head_tail_kl(teacher, student, 1.0), kl_divergence(teacher, student))
 
 
 def test_a_student_that_equals_its_teacher_has_no_loss_and_no_gradient(draw):

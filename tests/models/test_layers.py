@@ -14,16 +14,19 @@ from spikedistill.models.layers import (
     AvgPool2d,
     Conv2d,
     ConvNorm,
+    Dropout,
     Flatten,
     GlobalMean,
     Linear,
     MaxPool2d,
     NormAct,
     PadChannels,
+    Vote,
 )
 from spikedistill.models.resnet import BasicBlock
 from spikedistill.models.taps import attach, watched
 from spikedistill.neurons import IF, LIF, PLIF, GradedReLU, Neuron, ReLU, backward_pass
+from spikedistill.randomness import Draws, drawing
 
 NEURONS = [IF(), LIF(reset=None), PLIF(), GradedReLU(), ReLU()]
 
@@ -181,3 +184,33 @@ def test_a_tapped_network_compiles_into_one_graph(command: Callable[..., Complet
     """In a process of its own: the compiler cannot see through the checks of shapes that tests make."""
     done = command(program=("-c", TAPPED))
     assert done.returncode == 0, done.stderr
+
+
+def test_dropout_holds_its_places_over_time_and_keeps_the_mean() -> None:
+    layer, x = Dropout(0.25, "here"), torch.ones(4, 50, 100, requires_grad=True)
+    y = layer(x)
+    assert y.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert torch.equal(y, y[:1].expand_as(y))
+    assert y.mean().item() == pytest.approx(1.0, abs=0.02)
+    y.sum().backward()
+    assert torch.equal(x.grad, y)
+    assert layer.eval()(x) is x
+    assert Dropout(0.0, "here")(x) is x
+
+
+def test_dropout_is_a_function_of_the_image_and_the_layer_within_a_training() -> None:
+    """Not of the batch, or of its order."""
+    index, x = torch.tensor([7, 3, 11]), torch.ones(2, 3, 64)
+    with drawing(Draws(0, 5, index)):
+        y, other = Dropout(0.5, "one")(x), Dropout(0.5, "two")(x)
+    with drawing(Draws(0, 5, index[[2, 0]])):
+        assert torch.equal(Dropout(0.5, "one")(x[:, :2]), y[:, [2, 0]])
+    with drawing(Draws(0, 6, index)):
+        assert not torch.equal(Dropout(0.5, "one")(x), y)
+    assert not torch.equal(other, y)
+    assert not torch.equal(Dropout(0.5, "one")(x), Dropout(0.5, "one")(x))  # torch's numbers, outside
+
+
+def test_a_vote_is_the_mean_of_neighbours() -> None:
+    x = torch.tensor([[[1.0, 0.0, 1.0, 0.0, 0.0, 1.0]]])
+    torch.testing.assert_close(Vote(3)(x), torch.tensor([[[2 / 3, 1 / 3]]]))

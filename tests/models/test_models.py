@@ -28,12 +28,14 @@ from spikedistill.models import (
 from spikedistill.models.layers import AvgPool2d, Conv2d, Linear, NormAct
 from spikedistill.models.size import size
 from spikedistill.models.taps import attach
+from spikedistill.models.trace import trace
 from spikedistill.neurons import IF, LIF, PLIF, BatchNorm, GradedReLU, Neuron, Norm, ReLU, norm_act
 from spikedistill.values.plain import from_json, to_json
 
 SMALL = [
     CifarResNet(8, width=4),
     ConvNet((4, 4), (8,)),
+    ConvNet((4,), (8,), dropout=0.5, voters=3),
     MLP((12, 8)),
     MLP((6,), "neuron"),
     PreResNet(8),
@@ -262,6 +264,32 @@ def test_an_mlp_reads_its_last_neurons_spikes_or_their_inner_state(readout: Lite
             MLP((7,), readout).build(SHAPE, 5, IF())
 
 
+def test_voters_are_averaged_and_spike() -> None:
+    """Fang et al.'s last layers: 3 neurons for each of 5 classes, so that a logit is a multiple of 1/3."""
+    torch.manual_seed(0)
+    network = ConvNet((4,), (), voters=3).build(SHAPE, 5, PLIF(threshold=0.2))
+    logits = network(3 * torch.randn(200, *SHAPE), 4)
+    assert network.head.out_features == 15
+    assert set((3 * logits).round(decimals=4).unique().tolist()) == {0.0, 1.0, 2.0, 3.0}
+    assert trace(network, torch.randn(2, *SHAPE), 4)[-1].gives == "graded"
+
+
+def test_tdbn_starts_lower_where_branches_are_added() -> None:
+    """1 / sqrt(2) in the last norm of a block and in that of its shortcut, so that their sum varies like the rest."""
+    kind = BatchNorm(start=2.0, branch=0.5**0.5)
+    network = ResNet19(width=2, hidden=(6,)).build(SHAPE, 5, IF(), kind)
+    starts = {name: module.weight[0].item() for name, module in network.named_modules() if isinstance(module, Norm)}
+    added = {name for name in starts if name.endswith("act2.norm") or "shortcut" in name}
+    assert {name for name, start in starts.items() if start == pytest.approx(2**0.5)} == added
+    assert {start for name, start in starts.items() if name not in added} == {2.0}
+    assert sum("shortcut" in name for name in added) == 2
+    taps = attach(network, ("stage2.0.act2.current", "stage2.0.act1.current"))
+    with taps.recording():
+        network(torch.randn(16, *SHAPE), 4)
+    for current in taps.take().values():
+        assert current.std((0, 1, 3, 4)).mean().item() == pytest.approx(2.0, rel=0.35)
+
+
 @torch.no_grad()
 def test_spikes_of_a_row_of_blocks_add_up() -> None:
     """The k-th block without a shortcut of its own gives up to k + 2 spikes; averaged spikes are quarters."""
@@ -341,6 +369,9 @@ def test_models_of_the_folder_are_found() -> None:
         (lambda: ConvNet((100_000_000_000,)), "channels must be whole numbers from 1 to 65536"),
         (lambda: ConvNet(hidden=(100_000_000_000,)), "hidden must be whole numbers from 1 to 1048576"),
         (lambda: ConvNet((4, 4, 4, 4)).build((1, 8, 8), 10, IF()), "halved"),
+        (lambda: ConvNet(dropout=1.0), "dropout must be a finite number below 1"),
+        (lambda: ConvNet(dropout=-0.1), "dropout must be 0 or more"),
+        (lambda: ConvNet(voters=-1), "voters must be 0 or more"),
     ],
 )
 def test_impossible_sizes_are_refused(make: object, names: str) -> None:

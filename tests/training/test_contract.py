@@ -19,7 +19,7 @@ from spikedistill.methods import TSER, Method, MethodModule, Sum, methods
 from spikedistill.methods.divergences import cross_entropy
 from spikedistill.models import models
 from spikedistill.models.size import size
-from spikedistill.neurons import Neuron
+from spikedistill.neurons import IF, Neuron, ReLU
 from spikedistill.optim import AdamW
 from spikedistill.runs import train as runs
 from spikedistill.teachers import FromRecipe
@@ -149,10 +149,13 @@ SMALLEST = [
 ]
 
 
+@pytest.mark.parametrize(("neuron", "precision"), [(IF(), "bf16"), (ReLU(), "fp32")], ids=["snn", "ann"])
 @pytest.mark.parametrize("model", [model for model, _ in SMALLEST], ids=lambda model: model.name)
-def test_every_architecture(model, small, resumes):
+def test_every_architecture(model, neuron, precision, small, resumes):
+    """Spiking in bfloat16, on the kernels where they are built, and as an ordinary network."""
     recipe, _ = small
-    resumes(replace(recipe, model=model, seed=2, name=f"model-{model.name}"))
+    name = f"model-{model.name}-{precision}"
+    resumes(replace(recipe, model=model, neuron=neuron, precision=precision, seed=2, name=name))
 
 
 def few_of(kind):

@@ -14,7 +14,7 @@ from spikedistill.machine import state_files
 from spikedistill.machine.progress import Reporter
 from spikedistill.methods import DKD, TET, TKS, TSER, KDSNNResponse, Method, MethodModule
 from spikedistill.methods.divergences import cross_entropy
-from spikedistill.models import MLP
+from spikedistill.models import MLP, ConvNet
 from spikedistill.neurons import PLIF
 from spikedistill.optim import SGD, Adam, AdamW, Cosine, Phase, Step, Triangle
 from spikedistill.runs import train as runs
@@ -58,6 +58,7 @@ VARIANTS = {
     "norm-biases": {"optimizer": SGD(0.05, norm_bias_factor=8.0), "schedule": Triangle()},
     "learned-neuron": {"neuron": PLIF(), "model": MLP((16, 8))},
     "ramped": {"method": TKS()},
+    "dropout": {"model": ConvNet((4,), (8,), dropout=0.3)},
 }
 
 

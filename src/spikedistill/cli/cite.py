@@ -1,7 +1,8 @@
-"""BibTeX of methods and recipes.
+"""BibTeX of methods, of teachers and of recipes.
 
-A method's file has it as `CITATION`; a recipe's file names the methods that it cites as `CITES`, and one that does not
-cites its recipe's method. Methods of this library are read from their files, without importing torch.
+A method's file has it as `CITATION`; so has that of a kind of teacher that a paper is about, with its names as
+`CITED_AS`. A recipe's file names what it cites as `CITES`, and one that does not cites its recipe's method and
+teacher. The library's own are read from their files, without importing torch.
 """
 
 import ast
@@ -20,26 +21,27 @@ if TYPE_CHECKING:
     from spikedistill.recipe import Recipe
 
 METHODS = Path(__file__).parents[1] / "methods"
+TEACHERS = METHODS.parent / "teachers"
 
 
 def bibtex(name: str, own: bool = False) -> str:
-    """Return the BibTeX of a method, or of all that a recipe cites.
+    """Return the BibTeX of a method or a kind of teacher, or of all that a recipe cites.
 
     Args:
-        name: Of a method, of a recipe, or a file of recipes.
+        name: Of a method, of a teacher that a paper is about, of a recipe, or a file of recipes.
         own: Whether files of the user's have been imported, which may define methods.
 
     Raises:
         InputError: there is no method or recipe of that name, or it has nothing to cite.
     """
-    if name in method_files():
-        entries = [_of_method(name)]
+    if name in citable():
+        entries = [_of(name)]
     elif own and name in own_citations():
         entries = [own_citations()[name]]
     elif name.partition(":")[0].endswith(".py") or possible_files(name):
-        entries = [_of_method(method) for method in cited_by(name)]
+        entries = [_of(cited) for cited in cited_by(name)]
     else:
-        known = [*method_files(), *possible(), *(own_citations() if own else ())]
+        known = [*citable(), *possible(), *(own_citations() if own else ())]
         hint = nearest(name, known)
         raise InputError(f"Unknown recipe or method {shown(name)}.{hint} `spikedistill list` shows all.")
     text = "\n\n".join(dict.fromkeys(entry.strip() for entry in entries if entry.strip()))
@@ -49,12 +51,12 @@ def bibtex(name: str, own: bool = False) -> str:
 
 
 def cited_by(name: str) -> tuple[str, ...]:
-    """Return the methods that a recipe cites: those that its file names, or the recipe's own."""
+    """Return what a recipe cites: what its file names, or the recipe's own methods and teachers."""
     recipe = recipe_files.load(name)
     file = name.partition(":")[0]
     path = Path(file) if file.endswith(".py") else possible_files(name)[0]
     cites = constant(path, "CITES", None)
-    return tuple(map(str, cites)) if isinstance(cites, tuple | list) else _methods_of(recipe)
+    return tuple(map(str, cites)) if isinstance(cites, tuple | list) else _methods_of(recipe) + _teachers_of(recipe)
 
 
 def _methods_of(recipe: "Recipe") -> tuple[str, ...]:
@@ -72,6 +74,20 @@ def _methods_of(recipe: "Recipe") -> tuple[str, ...]:
     return tuple(dict.fromkeys(within(recipe.method)))
 
 
+def _teachers_of(recipe: "Recipe") -> tuple[str, ...]:
+    """Return the names of its teacher's kind and of those that this wraps, where there is something to cite."""
+    from spikedistill.recipe import Teacher
+    from spikedistill.values.kinds import command_name
+
+    found, left = [], [recipe.teacher]
+    while left:
+        teacher = left.pop()
+        if isinstance(teacher, Teacher):
+            found.append(command_name(type(teacher)))
+            left += [inner for inner in teacher.inner() if isinstance(inner, Teacher)]
+    return tuple(name for name in found if name in teacher_files())
+
+
 def own_citations() -> dict[str, str]:
     """Return what the files of methods say that are not of this library, by the method's name."""
     from spikedistill.methods import Method, methods
@@ -81,10 +97,21 @@ def own_citations() -> dict[str, str]:
     return {name: str(getattr(sys.modules.get(cls.__module__), "CITATION", "")) for name, cls in own.items()}
 
 
-def _of_method(name: str) -> str:
-    if name not in method_files():
+def _of(name: str) -> str:
+    if name not in citable():
         return pick("method", name, own_citations())
-    return str(constant(method_files()[name], "CITATION", ""))
+    return str(constant(citable()[name], "CITATION", ""))
+
+
+def citable() -> dict[str, Path]:
+    """Return the files of this library's methods and teachers by the names that can be cited."""
+    return teacher_files() | method_files()
+
+
+@cache
+def teacher_files() -> dict[str, Path]:
+    """Return the files of the kinds of teachers that papers are about, by their names."""
+    return {name: path for path in sorted(TEACHERS.glob("*.py")) for name in constant(path, "CITED_AS", ())}
 
 
 @cache

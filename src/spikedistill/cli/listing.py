@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 
 from spikedistill import kernels, models
@@ -18,6 +18,7 @@ from spikedistill.recipes import _files as recipe_files
 from spikedistill.recipes._groups import GROUPS, group_of
 from spikedistill.teachers import FromRecipe
 from spikedistill.values.kinds import command_name, named_kinds, shipped_kinds
+from spikedistill.values.plain import ADDED
 
 Rows = list[dict[str, Any]]
 
@@ -155,9 +156,14 @@ def _model_rows(cls: type[models.Model]) -> Rows:
 
 
 def _instance(model: models.Model) -> str:
-    """`wrn 16 2`: the architecture and its fields."""
-    values = (_times(value) if isinstance(value, tuple) else str(value) for value in vars(model).values())
+    """`wrn 16 2`: the architecture and its fields, without those that came later where they are at their defaults."""
+    told = [getattr(model, f.name) for f in fields(model) if not (f.metadata.get(ADDED) and _at_default(model, f))]
+    values = (_times(value) if isinstance(value, tuple) else str(value) for value in told)
     return " ".join((model.name, *filter(None, values)))
+
+
+def _at_default(model: models.Model, field: Field[Any]) -> bool:
+    return bool(getattr(model, field.name) == field.default)
 
 
 def _times(numbers: tuple[int, ...]) -> str:

@@ -97,9 +97,9 @@ def list_command(words: list[str]) -> int:
 
 
 def cite_command(words: list[str]) -> int:
-    """BibTeX of a recipe or a method."""
+    """BibTeX of a recipe, a method or a kind of teacher."""
     parser = Parser(prog="spikedistill cite", description=cite_command.__doc__, allow_abbrev=False)
-    parser.add_argument("name", help="a recipe or a method, as `spikedistill list` names them, or FILE.py")
+    parser.add_argument("name", help="a recipe or a method of `spikedistill list`, pruned (sparse-kd), or FILE.py")
     add_import(parser)
     given = parser.parse(words)
 

@@ -37,7 +37,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     ReLU: (),
     **dict.fromkeys(SURROGATES, ("alpha",)),
     Triangle: ("height", "width"),
-    BatchNorm: ("momentum", "eps", "start"),
+    BatchNorm: ("momentum", "eps", "start", "branch"),
 }
 """All fields of the values that the kernels compute with. A value with another field is the definition's."""
 Numbers = tuple[list[int], list[float]]

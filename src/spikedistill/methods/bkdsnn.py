@@ -143,10 +143,7 @@ class BKDSNN(Method):
         Raises:
             InputError: an activation is neither [T, B, C, H, W] nor [T, B, C].
         """
-        if teacher is None:
-            self.taught_by(None)
-        assert teacher is not None
-        return BlurModule(self, student, teacher)
+        return BlurModule(self, student, self.taught_side(teacher))
 
 
 class BlurModule(MethodModule):

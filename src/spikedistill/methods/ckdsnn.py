@@ -166,10 +166,7 @@ class CKDSNN(Method):
         Raises:
             InputError: an activation is neither [T, B, C, H, W] nor [T, B, C]; the maps have one pixel in common.
         """
-        if teacher is None:
-            self.taught_by(None)
-        assert teacher is not None
-        return ActivationModule(self, student, teacher)
+        return ActivationModule(self, student, self.taught_side(teacher))
 
 
 class ActivationModule(MethodModule):

@@ -103,10 +103,7 @@ class FitNet(Method):
         Raises:
             InputError: an activation is neither [T, B, C, H, W] nor [T, B, C].
         """
-        if teacher is None:
-            self.taught_by(None)
-        assert teacher is not None
-        return HintModule(self, student, teacher)
+        return HintModule(self, student, self.taught_side(teacher))
 
 
 class HintModule(MethodModule):

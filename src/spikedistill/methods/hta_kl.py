@@ -51,7 +51,7 @@ def head_share(p: Float[Tensor, "#T B K"], q: Float[Tensor, "T B K"], threshold:
     The head are the teacher's largest probabilities with a cumulative sum of at most `threshold`, and the largest.
     """
     largest, order = p.sort(dim=-1, descending=True, stable=True)
-    head = largest.cumsum(dim=-1) <= threshold
+    head = (largest.cumsum(dim=-1) <= threshold) | (threshold >= 1.0)  # all of them, wherever rounding leads
     head[..., 0] = True
     gaps = (largest - q.gather(-1, order.expand_as(q))).abs()
     total = gaps.sum(dim=-1)

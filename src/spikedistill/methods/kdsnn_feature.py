@@ -157,10 +157,7 @@ class KDSNNFeature(Method):
         Raises:
             InputError: the two do not have as many stages, or one is neither [T, B, C, H, W] nor [T, B, C].
         """
-        if teacher is None:
-            self.taught_by(None)
-        assert teacher is not None
-        return FeatureModule(self, student, teacher)
+        return FeatureModule(self, student, self.taught_side(teacher))
 
 
 class FeatureModule(MethodModule):

@@ -136,10 +136,7 @@ class LaSNN(Method):
             InputError: the two do not have as many stages; one is neither [T, B, C, H, W] nor [T, B, C]; attention is
                 asked of maps of one pixel, where it is always the same.
         """
-        if teacher is None:
-            self.taught_by(None)
-        assert teacher is not None
-        return LaSNNModule(self, student, teacher)
+        return LaSNNModule(self, student, self.taught_side(teacher))
 
 
 class LaSNNModule(MethodModule):

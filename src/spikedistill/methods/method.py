@@ -123,6 +123,13 @@ class Method:
             raise InputError(f"The method {self.name!r} needs a teacher and was given none. Name a teacher.")
         return teacher.detach()
 
+    def taught_side(self, teacher: Side | None) -> Side:
+        """The teacher's side, for `build`. Raises InputError where there is no teacher."""
+        if teacher is None:
+            self.taught_by(None)
+        assert teacher is not None
+        return teacher
+
     def build(self, student: Side, teacher: Side | None) -> "MethodModule":  # noqa: ARG002
         """The method as a module, for these networks and for signals shaped like these.
 

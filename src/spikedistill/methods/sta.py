@@ -13,13 +13,12 @@ logits where a step is wrong (ELA), which this is not.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from torch import Tensor
 
 from spikedistill.methods.method import Losses, Method, Signals, Weights
-from spikedistill.methods.temporal_targets import Labelled, losses_of, mixture_of_others
-from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
+from spikedistill.methods.temporal_targets import Labelled, check_fields, losses_of, mixture_of_others, weights_of
 
 CITATION = """\
 @article{sun2026not,
@@ -52,25 +51,14 @@ class STA(Method):
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, "weight", most=1e9)
-        check_above(self, "temperature", most=1e6)
-        check_choice(self, "labelled", get_args(Labelled))
-        check_share(self, "label_smoothing")
+        check_fields(self)
 
     @property
     def weights(self) -> Weights:
         """See the class."""
-        return {"self_distillation": self.weight * self.temperature**2}
+        return weights_of(self)
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class."""
         steps = student.logits
-        return losses_of(
-            mixture_of_others(steps),
-            steps,
-            labels,
-            weight=self.weight,
-            temperature=self.temperature,
-            labelled=self.labelled,
-            label_smoothing=self.label_smoothing,
-        )
+        return losses_of(self, mixture_of_others(steps), steps, labels)

@@ -23,8 +23,16 @@ from typing import ClassVar, Literal, get_args
 from torch import Tensor
 
 from spikedistill.methods.method import Losses, Method, Signals, Weights
-from spikedistill.methods.temporal_targets import Labelled, confidence, losses_of, one_for_all, one_step
-from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
+from spikedistill.methods.temporal_targets import (
+    Labelled,
+    check_fields,
+    confidence,
+    losses_of,
+    one_for_all,
+    one_step,
+    weights_of,
+)
+from spikedistill.values.checks import check_choice
 
 CITATION = """\
 @inproceedings{ding2025synergy,
@@ -60,16 +68,13 @@ class StrongToWeak(Method):
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, "weight", most=1e9)
-        check_above(self, "temperature", most=1e6)
+        check_fields(self)
         check_choice(self, "learners", get_args(Learners))
-        check_choice(self, "labelled", get_args(Labelled))
-        check_share(self, "label_smoothing")
 
     @property
     def weights(self) -> Weights:
         """See the class."""
-        return {"self_distillation": self.weight * self.temperature**2}
+        return weights_of(self)
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class."""
@@ -77,15 +82,7 @@ class StrongToWeak(Method):
         sure = confidence(steps)
         strong, weak = sure.argmax(), sure.argmin()
         lessons = one_for_all(steps, strong) if self.learners == "all" else one_step(steps, strong, weak)
-        return losses_of(
-            lessons,
-            steps,
-            labels,
-            weight=self.weight,
-            temperature=self.temperature,
-            labelled=self.labelled,
-            label_smoothing=self.label_smoothing,
-        )
+        return losses_of(self, lessons, steps, labels)
 
 
 @dataclass(frozen=True)
@@ -110,16 +107,13 @@ class WeakToStrong(Method):
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, "weight", most=1e9)
-        check_above(self, "temperature", most=1e6)
+        check_fields(self)
         check_choice(self, "learners", get_args(Learners))
-        check_choice(self, "labelled", get_args(Labelled))
-        check_share(self, "label_smoothing")
 
     @property
     def weights(self) -> Weights:
         """See the class."""
-        return {"self_distillation": self.weight * self.temperature**2}
+        return weights_of(self)
 
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class."""
@@ -127,12 +121,4 @@ class WeakToStrong(Method):
         sure = confidence(steps)
         strong, weak = sure.argmax(), sure.argmin()
         lessons = one_for_all(steps, weak) if self.learners == "all" else one_step(steps, weak, strong)
-        return losses_of(
-            lessons,
-            steps,
-            labels,
-            weight=self.weight,
-            temperature=self.temperature,
-            labelled=self.labelled,
-            label_smoothing=self.label_smoothing,
-        )
+        return losses_of(self, lessons, steps, labels)

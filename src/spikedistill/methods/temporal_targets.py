@@ -6,7 +6,7 @@ gives such targets and, in the same order, the steps that learn from them. Targe
 step gets itself as the target, for which the loss is 0.
 """
 
-from typing import Literal
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -14,13 +14,60 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spikedistill.methods.divergences import cross_entropy, kl_divergence, mean_logits, widened
-from spikedistill.methods.method import Losses
+from spikedistill.methods.method import Losses, Weights
+from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
 
 Logits = Float[Tensor, "T B K"]
 Lessons = tuple[Float[Tensor, "N B K"], Float[Tensor, "N B K"]]
 """Targets, and the logits that learn from them."""
 Labelled = Literal["steps", "mean"]
 """Where labels are learned: at each time step, or from the mean of the logits over time."""
+
+
+@runtime_checkable
+class SelfTaught(Protocol):
+    """The fields that all of these methods have."""
+
+    @property
+    def weight(self) -> float:
+        """Of what steps learn from each other, 0 or above."""
+
+    @property
+    def temperature(self) -> float:
+        """tau, above 0."""
+
+    @property
+    def labelled(self) -> Labelled:
+        """Where labels are learned."""
+
+    @property
+    def label_smoothing(self) -> float:
+        """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
+
+
+def check_fields(method: SelfTaught) -> None:
+    """Raise InputError for a field that is out of its range."""
+    check_at_least(method, "weight", most=1e9)
+    check_above(method, "temperature", most=1e6)
+    check_choice(method, "labelled", get_args(Labelled))
+    check_share(method, "label_smoothing")
+
+
+def weights_of(method: SelfTaught) -> Weights:
+    """Factors of the terms of `losses_of`."""
+    return {"self_distillation": method.weight * method.temperature**2}
+
+
+def losses_of(method: SelfTaught, lessons: Lessons, steps: Logits, labels: Int[Tensor, " B"]) -> Losses:
+    """`cross_entropy`, at each step or of the mean over time, and `self_distillation`, not multiplied by tau^2.
+
+    The latter is left out where its weight is 0.
+    """
+    read = steps if method.labelled == "steps" else mean_logits(steps)
+    losses = {"cross_entropy": cross_entropy(read, labels, method.label_smoothing)}
+    if method.weight > 0.0:
+        losses["self_distillation"] = kl_divergence(*lessons, method.temperature)
+    return losses
 
 
 def each_other_step(steps: Logits) -> Lessons:
@@ -60,24 +107,3 @@ def mixture_of_others(steps: Logits) -> Lessons:
         itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
         scores = scores.masked_fill(itself, -torch.inf)
     return torch.einsum("btj,jbk->tbk", scores.softmax(dim=-1), z), steps
-
-
-def losses_of(
-    lessons: Lessons,
-    steps: Logits,
-    labels: Int[Tensor, " B"],
-    *,
-    weight: float,
-    temperature: float,
-    labelled: Labelled,
-    label_smoothing: float,
-) -> Losses:
-    """`cross_entropy`, at each step or of the mean over time, and `self_distillation`, not multiplied by tau^2.
-
-    The latter is left out where its weight is 0.
-    """
-    read = steps if labelled == "steps" else mean_logits(steps)
-    losses = {"cross_entropy": cross_entropy(read, labels, label_smoothing)}
-    if weight > 0.0:
-        losses["self_distillation"] = kl_divergence(*lessons, temperature)
-    return losses

@@ -2,24 +2,25 @@
 
 5Conv-1FC is the network that Xu et al. (reverse KD, 2024) train on DVS-Gesture with reference to Fang et al. (PLIF,
 ICCV 2021): five blocks of 128 channels and one linear layer, `ConvNet((128,) * 5, ())` with PLIF neurons. Fang et al.
-have two linear layers, dropout before each and voting after them; the paper does not say what is left of that with one.
-Here there is no dropout.
+have two linear layers, dropout of 1/2 before each, and 10 neurons for each class whose spikes are averaged (voting).
+The paper does not say what is left of that with one. By default neither; `ConvNet((128,) * 5, (), 0.5, 10)` has both,
+and with `hidden=(512,)` it is Fang et al.'s network, but for a norm in the hidden layer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from spikedistill.errors import InputError
-from spikedistill.models.layers import Conv2d, Flatten, Linear, MaxPool2d, NormAct
+from spikedistill.models.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, NormAct, Vote
 from spikedistill.models.model import Model, Network, Shape
 from spikedistill.neurons import BatchNorm, Neuron, Normalisation
-from spikedistill.values.checks import check_counts
+from spikedistill.values.checks import check_at_least, check_below, check_count, check_counts
 
 
 class ConvNetwork(Network):
-    """Blocks of 3x3 convolution (padding 1), norm, neuron and 2x2 max pooling; hidden synapses; a linear readout.
+    """Blocks of 3x3 convolution (padding 1), norm, neuron and 2x2 max pooling; hidden synapses; a readout.
 
     No biases anywhere, which the published number of parameters shows. Convolutions start as `layers.Conv2d` says,
     linear layers with PyTorch's default.
@@ -33,6 +34,8 @@ class ConvNetwork(Network):
         norm: Normalisation,
         channels: tuple[int, ...],
         hidden: tuple[int, ...],
+        dropout: float,
+        voters: int,
     ) -> None:
         super().__init__()
         in_channels, height, width = shape
@@ -45,9 +48,17 @@ class ConvNetwork(Network):
         self.flatten = Flatten()
         shrink = 2 ** len(channels)
         features = channels[-1] * (height // shrink) * (width // shrink)
-        self.synapses = nn.ModuleList(Linear(a, b, bias=False, reads=neuron) for a, b in pairwise((features, *hidden)))
+        widths = (features, *hidden)
+        dropped = dropout > 0.0
+        self.dropouts = nn.ModuleList(
+            Dropout(dropout, f"dropout {k}") if dropped else nn.Identity() for k in range(len(widths))
+        )
+        self.synapses = nn.ModuleList(
+            Linear(a, b, bias=False, reads=neuron, summed=dropped) for a, b in pairwise(widths)
+        )
         self.acts = nn.ModuleList(NormAct(width, neuron, norm) for width in hidden)
-        self.head = Linear((features, *hidden)[-1], classes, bias=False, reads=neuron)
+        self.head = Linear(widths[-1], classes * max(voters, 1), bias=False, reads=neuron, summed=dropped)
+        self.votes = nn.Sequential(neuron.build(), Vote(voters)) if voters else nn.Identity()
         self.stages = tuple(f"conv_acts.{k}" for k in range(len(channels)))
 
     def logits(self, frames: Tensor, steps: int | None) -> Tensor:
@@ -56,9 +67,9 @@ class ConvNetwork(Network):
         for k, (conv, act) in enumerate(zip(self.convs, self.conv_acts, strict=True)):
             x = self.pool(act(conv(x), steps=steps if k == 0 else None))
         x = self.flatten(x)
-        for synapse, act in zip(self.synapses, self.acts, strict=True):
-            x = act(synapse(x))
-        logits: Tensor = self.head(x)
+        for dropout, synapse, act in zip(self.dropouts, self.synapses, self.acts, strict=False):
+            x = act(synapse(dropout(x)))
+        logits: Tensor = self.votes(self.head(self.dropouts[-1](x)))
         return logits
 
 
@@ -72,10 +83,17 @@ class ConvNet(Model):
     """Output channels of the convolutions; each halves height and width."""
     hidden: tuple[int, ...] = (1152,)
     """Widths of the fully connected hidden layers."""
+    dropout: float = field(default=0.0, metadata={"added": True})
+    """Probability of a zero before each fully connected layer, the readout too, in [0, 1)."""
+    voters: int = field(default=0, metadata={"added": True})
+    """Neurons for each class whose mean output is the logit; 0 for a linear readout."""
 
     def __post_init__(self) -> None:
         check_counts(self, "channels", fewest=1, most=16, high=2**16)
         check_counts(self, "hidden", most=100, high=2**20)
+        check_at_least(self, "dropout")
+        check_below(self, "dropout", bound=1.0)
+        check_count(self, "voters", low=0, high=1000)
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`. Raises InputError where the images are too small to be halved so often."""
@@ -83,7 +101,9 @@ class ConvNet(Model):
             raise InputError(
                 f"Images of {shape[1]}x{shape[2]} cannot be halved {len(self.channels)} times; take fewer channels."
             )
-        return ConvNetwork(shape, classes, neuron, norm, self.channels, self.hidden)
+        return ConvNetwork(
+            shape, classes, neuron, norm, self.channels, self.hidden, dropout=self.dropout, voters=self.voters
+        )
 
     @classmethod
     def examples(cls) -> list[tuple[Model, Shape]]:

@@ -10,11 +10,13 @@ norm reads (WRN), or spikes after the neuron (SEW-ResNet).
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from spikedistill import kernels
 from spikedistill.models.taps import watched
 from spikedistill.neurons import BatchNorm, Neuron, Norm, Normalisation, average_gradient, averages, spread
+from spikedistill.randomness import current_draws
 
 
 class Linear(nn.Linear):
@@ -169,6 +171,43 @@ class PadChannels(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, channels, H, W] of x with at most as many channels."""
         return nn.functional.pad(x, (0, 0, 0, 0, 0, self.channels - x.shape[2]))
+
+
+class Dropout(nn.Module):
+    """Zeros with probability `p` while it trains, the rest divided by 1 - p; the same places in all time steps.
+
+    In a training of this library the places are functions of (seed, epoch, index) and of `stream`, a name that no other
+    layer of the network has; elsewhere they are torch's random numbers. What reads the output is told that it is
+    `summed`: it is no bits.
+    """
+
+    def __init__(self, p: float, stream: str) -> None:
+        super().__init__()
+        self.p = p
+        self.stream = stream
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, ...] of that shape."""
+        if not self.training or self.p == 0.0:
+            return x
+        draws = current_draws()
+        _, batch, *place = x.shape
+        drawn = torch.rand(batch, *place, device=x.device) if draws is None else draws.uniform(self.stream, *place)
+        y: Tensor = x * ((drawn >= self.p) / (1.0 - self.p)).to(x.dtype)
+        return y
+
+
+class Vote(nn.Module):
+    """Mean of each `voters` channels in a row (the voting layer of Fang et al., ICCV 2021)."""
+
+    def __init__(self, voters: int) -> None:
+        super().__init__()
+        self.voters = voters
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, C / voters] of x [T, B, C]."""
+        y: Tensor = x.unflatten(2, (-1, self.voters)).mean(-1)
+        return y
 
 
 class NormAct(nn.Module):

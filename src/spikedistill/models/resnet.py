@@ -26,10 +26,10 @@ class BasicBlock(nn.Module):
         self.conv1 = Conv2d(in_channels, channels, 3, reads=neuron, stride=stride, padding=1)
         self.act1 = NormAct(channels, neuron, norm)
         self.conv2 = Conv2d(channels, channels, 3, reads=neuron, padding=1)
-        self.act2 = NormAct(channels, neuron, norm)
+        self.act2 = NormAct(channels, neuron, norm.of_branch())
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
-            self.shortcut = ConvNorm(in_channels, channels, 1, reads=neuron, norm=norm, stride=stride)
+            self.shortcut = ConvNorm(in_channels, channels, 1, reads=neuron, norm=norm.of_branch(), stride=stride)
         self.adds_spikes = neuron.binary and isinstance(self.shortcut, nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ class Recording:
 
     on: bool = False
     outputs: dict[str, Tensor] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    """How often each had been changed in place when it was recorded."""
+    versions: dict[str, int | None] = field(default_factory=dict)
+    """How often each had been changed in place when it was recorded; None where torch does not count."""
 
     def keep(self, path: str, tensor: Tensor) -> None:
         """Keep what a hook saw."""
@@ -131,7 +131,7 @@ class Taps:
         for path in self.paths:
             if path not in outputs:
                 raise InputError(f"The tap {path!r} recorded nothing: the network's forward pass does not call it.")
-            if _version(outputs[path]) != versions[path]:
+            if versions[path] not in (None, _version(outputs[path])):
                 raise InputError(
                     f"What {path!r} returns is changed in place afterwards (+=, or a ReLU with inplace=True), so it is "
                     f"not there any more. Name what enters the module that comes next: NEXT{INPUT}."
@@ -177,9 +177,9 @@ def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Ta
     return taps
 
 
-def _version(tensor: Tensor) -> int:
-    """How often a tensor has been changed in place; 0 where torch does not count."""
-    return 0 if tensor.is_inference() or torch.compiler.is_compiling() else tensor._version
+def _version(tensor: Tensor) -> int | None:
+    """How often a tensor has been changed in place; None where torch does not count."""
+    return None if torch.compiler.is_compiling() or tensor.is_inference() else tensor._version
 
 
 def _paths(network: nn.Module, name: str, modules: dict[str, nn.Module]) -> tuple[str, ...]:

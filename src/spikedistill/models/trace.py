@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from spikedistill.models.layers import Add, AvgPool2d, Flatten, GlobalMean, MaxPool2d, PadChannels
+from spikedistill.models.layers import Add, AvgPool2d, Dropout, Flatten, GlobalMean, MaxPool2d, PadChannels, Vote
 from spikedistill.neurons import Activation, Norm
 
 Signal = Literal["spikes", "graded", "dense"]
@@ -26,8 +26,8 @@ Signal = Literal["spikes", "graded", "dense"]
 INPUT = None
 """The source of what the network itself is given."""
 
-_SAME = (MaxPool2d, Flatten, PadChannels, nn.MaxPool2d, nn.Flatten, nn.Dropout)
-_SUMS = (Add, AvgPool2d, GlobalMean, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+_SAME = (MaxPool2d, Flatten, PadChannels, Dropout, nn.MaxPool2d, nn.Flatten, nn.Dropout)
+_SUMS = (Add, AvgPool2d, GlobalMean, Vote, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 _DENSE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, Norm, nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 _SAME_FUNCTIONS = (
     "view view_as reshape flatten unflatten unsqueeze squeeze expand expand_as permute transpose contiguous to float "

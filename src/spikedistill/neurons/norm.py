@@ -3,7 +3,7 @@
 This is the definition, in plain PyTorch. `spikedistill.kernels` is where faster versions of `norm_act` go.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -24,15 +24,20 @@ class Normalisation:
         """A module for one layer of `channels` channels."""
         raise NotImplementedError
 
+    def of_branch(self) -> "Normalisation":
+        """The norm of a layer whose output a residual block adds to another branch before the neurons: the same."""
+        return self
+
 
 @dataclass(frozen=True)
 class BatchNorm(Normalisation):
     """Batch norm over time and batch merged (Ioffe and Szegedy, ICML 2015); the defaults are PyTorch's.
 
-    tdBN (Zheng et al., AAAI 2021) is this norm with `start` = alpha * threshold: it multiplies the normalised current
-    by both and then by a learned factor that starts at 1. Here one learned weight is that product, so its gradient is
-    1 / start of tdBN's, and a step of SGD changes the product by 1 / start^2 as much. alpha is 1; Zheng et al. take
-    1 / sqrt(2) for the two norms whose outputs a residual block adds, which one `start` for all layers cannot say.
+    tdBN (Zheng et al., AAAI 2021) is this norm with `start` = threshold and `branch` = 1 / sqrt(2) = 0.7071: it
+    multiplies the normalised current by alpha and the threshold, and then by a learned factor that starts at 1. alpha
+    is 1, and 1 / sqrt(2) for the norms whose outputs a residual block adds, so that the sum varies as much as any other
+    current. Here one learned weight is that product, so its gradient is 1 / start of tdBN's, and a step of SGD changes
+    the product by 1 / start^2 as much.
     """
 
     momentum: float = 0.1
@@ -41,15 +46,22 @@ class BatchNorm(Normalisation):
     """Added to the variance."""
     start: float = 1.0
     """Weight of every channel before training; its bias is 0."""
+    branch: float = field(default=1.0, metadata={"added": True})
+    """Factor of `start` where a residual block adds the norm's output to another branch (`resnet`, `cifar-resnet`,
+    `resnet19`; the other networks add what no norm gives)."""
 
     def __post_init__(self) -> None:
         check_share(self, "momentum")
         check_above(self, "eps")
-        check_finite(self, "start")
+        check_finite(self, "start", "branch")
 
     def build(self, channels: int) -> "Norm":
         """See `Normalisation.build`."""
         return Norm(channels, self)
+
+    def of_branch(self) -> "BatchNorm":
+        """See `Normalisation.of_branch`."""
+        return self if self.branch == 1.0 else replace(self, start=self.start * self.branch, branch=1.0)
 
 
 class Norm(nn.Module):

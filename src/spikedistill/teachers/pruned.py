@@ -28,6 +28,18 @@ from spikedistill.teachers.context import Context
 from spikedistill.teachers.loaded import LoadedTeacher
 from spikedistill.values.checks import check_choice
 
+CITATION = """\
+@inproceedings{xu2024reversing,
+  title     = {Reversing Structural Pattern Learning with Biologically Inspired Knowledge Distillation for Spiking
+               Neural Networks},
+  author    = {Xu, Qi and Li, Yaxin and Fang, Xuanye and Shen, Jiangrong and Zhang, Qiang and Pan, Gang},
+  booktitle = {Proceedings of the 32nd ACM International Conference on Multimedia},
+  year      = {2024}
+}
+"""
+CITED_AS = ("pruned", "sparse-kd")
+"""Names by which `spikedistill cite` finds it."""
+
 Scope = Literal["global", "layerwise"]
 
 

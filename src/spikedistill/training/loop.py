@@ -17,7 +17,7 @@ from spikedistill.machine.interrupts import stop_signal
 from spikedistill.machine.progress import Reporter
 from spikedistill.methods.method import Losses
 from spikedistill.optim.optimizers import set_rate
-from spikedistill.randomness import Draws
+from spikedistill.randomness import Draws, drawing
 from spikedistill.training.checks import check_losses, check_weights
 from spikedistill.training.norms import as_evaluated
 from spikedistill.training.start import resume, save, start
@@ -117,10 +117,12 @@ def forward(task: Task, state: TrainingState, batch: Batch) -> tuple[Tensor, Los
     recipe, settings = task.recipe, task.plan.settings(state.epoch, state.images)
     teacher = task.teacher.answers(batch) if task.teacher else None
     images = normalise(batch.images, recipe.data.mean, recipe.data.std)
-    draws = Draws(recipe.seed, state.epoch, batch.index) if recipe.method.draws else None
-    answer: tuple[Tensor, Losses] = state.trained(
-        images, settings.steps, teacher, batch.labels, draws, settings.backward
-    )
+    draws = Draws(recipe.seed, state.epoch, batch.index)
+    for_method = draws if recipe.method.draws else None
+    with drawing(draws):
+        answer: tuple[Tensor, Losses] = state.trained(
+            images, settings.steps, teacher, batch.labels, for_method, settings.backward
+        )
     return answer
 
 
