@@ -111,7 +111,8 @@ def citable() -> dict[str, Path]:
 @cache
 def teacher_files() -> dict[str, Path]:
     """Return the files of the kinds of teachers that papers are about, by their names."""
-    return {name: path for path in sorted(TEACHERS.glob("*.py")) for name in constant(path, "CITED_AS", ())}
+    named = {path: constant(path, "CITED_AS", ()) for path in sorted(TEACHERS.glob("*.py"))}
+    return {str(name): path for path, names in named.items() if isinstance(names, tuple) for name in names}
 
 
 @cache
