@@ -112,6 +112,12 @@ def test_the_simplex_in_tenths_has_66_points():
     assert (0.2, 0.2, 0.6) in points
 
 
+def test_changes_of_a_row_reach_its_teacher_by_path(taught):
+    row = Row("taught", taught(KDSNNResponse()), cpu={"epochs": 4, "teacher.recipe.epochs": 2})
+    reduced = table(row, cpu={"epochs": 3}).recipe(row, 0, "cpu")
+    assert (reduced.epochs, next(recipes_of(reduced.teacher)).epochs) == (4, 2)
+
+
 def test_a_seed_alone_or_with_the_teachers(taught):
     recipe = taught(KDSNNResponse())
     assert with_seed(recipe, 2) == replace(recipe, seed=2)

@@ -200,6 +200,15 @@ def test_recordings_that_are_not_there(kind, tmp_path):
         kind(frames=0)
 
 
+@pytest.mark.parametrize(("kind", "classes"), [(NMNIST, 10), (DVSGesture, 11), (CIFAR10DVS, 10)])
+def test_what_is_known_without_the_recordings(kind, classes, tmp_path):
+    data = kind(root=str(tmp_path), frames=3).without_files()
+    assert (data.classes, data.sample_shape, len(data.mean)) == (classes, (3, 2, *kind.sensor), 2)
+    assert data.without_files() == data
+    with pytest.raises(InputError, match="is not there"):
+        data.load()
+
+
 def test_the_recipes_steps_must_be_those_of_the_frames(cli, tmp_path):
     for part in ("Train", "Test"):
         for digit in (0, 1):

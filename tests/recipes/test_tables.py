@@ -1,9 +1,11 @@
 """Every table of this library: each row takes two steps, its budgets are values, its paper's numbers are numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 from spikedistill.cli.cite import bibtex
-from spikedistill.recipe import recipes_of
+from spikedistill.recipe import everywhere, recipes_of
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.recipes._groups import constant
 from spikedistill.recipes._names import possible_tables
@@ -37,7 +39,7 @@ def test_every_table_states_its_source_and_fits_its_budgets(name):
         for budget in ("paper", "cpu") if table.cpu is not None else ("paper",):
             recipe = table.recipe(row, 3, budget)
             if recipe is not None:
-                check(recipe)
+                check(everywhere(recipe, lambda one: replace(one, data=one.data.without_files())))
                 seeds = {one.seed for one in (recipe, *recipes_of(recipe.teacher))}
                 assert seeds == {3} if table.teacher_seed == "tied" else 3 in seeds
     assert any(row.recipe is not None for row in table.rows)

@@ -27,6 +27,7 @@ class CIFAR10DVS(EventDataset):
     name: ClassVar[str] = "cifar10-dvs"
     folder: ClassVar[str] = "CIFAR10DVS"
     sensor: ClassVar[tuple[int, int]] = (128, 128)
+    kinds: ClassVar[int] = 10
     class_names: ClassVar[tuple[str, ...]] = CLASSES
 
     def _read(self) -> tuple[Any, Any]:

@@ -58,6 +58,10 @@ class Dataset:
         """
         return self
 
+    def without_files(self) -> "Dataset":
+        """Return the data set so that random samples of its shape can be made; itself where that needs no files."""
+        return self
+
     @property
     def train_counts(self) -> tuple[int, ...]:
         """Training samples of each class, before any are left out or held out."""

@@ -32,6 +32,7 @@ class DVSGesture(EventDataset):
     name: ClassVar[str] = "dvs-gesture"
     folder: ClassVar[str] = "DvsGesture"
     sensor: ClassVar[tuple[int, int]] = (128, 128)
+    kinds: ClassVar[int] = 11
 
     def _read(self) -> tuple[Any, Any]:
         place = self.place()

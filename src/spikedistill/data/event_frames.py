@@ -1,7 +1,7 @@
 """Events as frames, and the base of data sets of events."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spikedistill.data.event_files import Events
 from spikedistill.data.files import data_root
-from spikedistill.data.own import OwnDataset
+from spikedistill.data.own import Facts, OwnDataset
 from spikedistill.data.split import TensorSplit
 from spikedistill.errors import InputError
 from spikedistill.values.checks import check_choice, check_count
@@ -56,6 +56,8 @@ class EventDataset(OwnDataset):
     """Below the root."""
     sensor: ClassVar[tuple[int, int]]
     """Height and width."""
+    kinds: ClassVar[int]
+    """Number of classes of the whole."""
 
     frames: int = 10
     """T."""
@@ -66,6 +68,11 @@ class EventDataset(OwnDataset):
         check_count(self, "frames", low=1, high=1000)
         check_choice(self, "by", ("count", "time"))
         super().__post_init__()
+
+    def without_files(self) -> "EventDataset":
+        """See `Dataset.without_files`: of all classes, with a made-up number of recordings."""
+        counts = (1000,) * self.kinds
+        return self if self.facts else replace(self, facts=Facts(counts, counts, self.sample_shape, (), (), "", ""))
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -23,6 +23,7 @@ class NMNIST(EventDataset):
     name: ClassVar[str] = "nmnist"
     folder: ClassVar[str] = "NMNIST"
     sensor: ClassVar[tuple[int, int]] = (34, 34)
+    kinds: ClassVar[int] = 10
 
     def _read(self) -> tuple[Any, Any]:
         place = self.place()

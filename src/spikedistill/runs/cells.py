@@ -18,26 +18,31 @@ from spikedistill.table import Budget, Row, Table
 
 Metrics = Mapping[str, Any]
 
+
+def _spread(values: Sequence[float]) -> float:
+    return max(values) - min(values)
+
+
 COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
     "parameters": lambda _recipe, metrics: metrics["parameters"] / 1e6,
     "operations": lambda recipe, _metrics: (
         size(recipe.model, recipe.data.shape, recipe.data.classes).published_ops / 1e6
     ),
+    "mean of steps": lambda _recipe, metrics: 100 * mean(metrics["accuracy_by_step"]),
+    "spread of steps": lambda _recipe, metrics: 100 * _spread(metrics["accuracy_by_step"]),
     "minutes": lambda _recipe, metrics: metrics["seconds"] / 60,
     "validation": lambda _recipe, metrics: 100 * metrics["validation_accuracy"],
 }
-"""What a table can show of a finished run beside its accuracy; also `T = 2`, the accuracy after so many steps.
+"""What a table can show of a finished run beside its accuracy; also `T = 2`, the accuracy after so many steps, and
+`step 2`, that of this time step's output alone, over all of which there are a mean and a spread.
 
 `parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions,
 accuracies in per cent.
 """
 
 
-def _operations(recipe: Recipe) -> int:
-    return size(recipe.model, recipe.data.shape, recipe.data.classes).published_ops
-
-
-AFTER_STEPS = re.compile(r"T = (\d+)")
+BY_STEP = {"T =": "accuracy_cumulative", "step": "accuracy_by_step"}
+NUMBERED = re.compile(rf"({'|'.join(BY_STEP)}) (\d+)")
 
 
 @dataclass(frozen=True)
@@ -210,11 +215,11 @@ def _line(table: Table, row: Row, own: Sequence[Cell], root: Path, failed: dict[
 
 def _shown(name: str, done: Sequence[tuple[Cell, Metrics]]) -> list[float]:
     """Return what a column has of finished runs; nothing of a column or of a number of steps that there is not."""
-    after = AFTER_STEPS.fullmatch(name)
-    if after:
-        place = int(after[1]) - 1
-        cumulative = [metrics["accuracy_cumulative"] for _, metrics in done]
-        return [100 * shares[place] for shares in cumulative if place < len(shares)]
+    numbered = NUMBERED.fullmatch(name)
+    if numbered:
+        place = int(numbered[2]) - 1
+        of_runs = [metrics[BY_STEP[numbered[1]]] for _, metrics in done]
+        return [100 * shares[place] for shares in of_runs if place < len(shares)]
     if name not in COLUMNS:
         return []
     values = []

@@ -123,13 +123,13 @@ def check_recipe(recipe: Recipe, root: Path | str = "runs", device: str = "auto"
 
 
 def smoke_recipe(recipe: Recipe, device: str = "auto") -> None:
-    """See `spikedistill.runs.rehearse.smoke`, of a recipe as it is written.
+    """See `spikedistill.runs.rehearse.smoke`, of a recipe as it is written; published data are not missed.
 
     Raises:
         InputError: it cannot be trained.
     """
     context_of = contexts(Path(), pick_device(device), Reporter())
-    recipe = check(recipe)
+    recipe = check(everywhere(recipe, lambda one: replace(one, data=one.data.without_files())))
     smoke(resolve(recipe, context_of(recipe)), context_of)
 
 
