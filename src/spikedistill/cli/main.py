@@ -91,6 +91,10 @@ def list_command(words: list[str]) -> int:
     parts = {name: rows() for name, rows in asked.items()}
     if given.json:
         print(json.dumps(parts, indent=2))
+    elif given.part is None:  # long enough without the tables, which have a command of their own
+        count = len(parts.pop("tables"))
+        listing.show(parts)
+        print(f"tables\n  {count} of the papers and of ours: `spikedistill table` lists them")
     else:
         listing.show(parts)
     return 0
