@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: demo test lint types check bench clean
 
 demo: .venv/.users
-	$(BIN)/python examples/digits_demo.py
+	$(BIN)/spikedistill table digits --run --threads 1 --device cpu
 
 test: .venv/.developers
 	$(BIN)/python -m pytest

@@ -1,4 +1,4 @@
-"""Draw `docs/digits.svg`, the README's picture, from kept runs of `examples/digits_demo.py`, and compare its methods.
+"""Draw `docs/digits.svg`, the README's picture, from kept runs of the table `digits`, and compare its methods.
 
     python docs/digits_figure.py
 

@@ -53,5 +53,6 @@ def test_mean_and_spread_of_the_steps(shown):
 
 def test_sizes_times_and_what_there_is_not(shown):
     found = shown(METRICS, "parameters", "minutes", "validation", "energy")
+    assert shown(METRICS, "weights") == {"weights": 2_500_000}
     assert found == {"parameters": 2.5, "minutes": 1.5, "validation": None, "energy": None}
     assert shown(METRICS | {"validation_accuracy": 0.8}, "validation") == {"validation": pytest.approx(80)}

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from spikedistill.machine.terminal import printable
-from spikedistill.runs.cells import Line, Numbers
+from spikedistill.runs.cells import SIZES, Line, Numbers
 from spikedistill.runs.paired import Difference, compared
 from spikedistill.table import Table
 
@@ -39,7 +39,7 @@ def _cells(table: Table, line: Line, difference: Difference | None) -> dict[str,
     }
     for name in table.columns:
         cells[f"{name}, paper"] = f"{row.numbers[name]:g}" if name in row.numbers else ""
-        cells[name] = _number(line.columns.get(name))
+        cells[name] = _size(line.columns.get(name)) if name in SIZES else _number(line.columns.get(name))
     if table.baseline:
         cells[f"- {table.baseline} (95 %)"] = (
             "" if difference is None else f"{difference.mean:+.2f} ± {difference.half_width:.2f}"
@@ -53,6 +53,13 @@ def _number(numbers: Numbers | None) -> str:
         return ""
     deviation = "" if numbers.deviation is None else f" ± {numbers.deviation:.2f}"
     return f"{numbers.mean:.2f}{deviation}"
+
+
+def _size(numbers: Numbers | None) -> str:
+    """Return a number of weights, or of millions of them."""
+    if numbers is None:
+        return ""
+    return f"{numbers.mean:,.0f}" if numbers.mean >= 1000 else f"{numbers.mean:.2f}"
 
 
 def _grid(table: Table, lines: Sequence[Line], differences: dict[str, Difference]) -> Groups:

@@ -12,6 +12,7 @@ from spikedistill.models import ConvNet
 from spikedistill.neurons import IF, ReLU
 from spikedistill.optim import Adam
 from spikedistill.recipe import Recipe
+from spikedistill.table import Row, Table
 from spikedistill.teachers import FromRecipe
 
 GROUP = "start here"
@@ -40,3 +41,12 @@ scratch = Recipe(
 )
 kdsnn = replace(scratch, name="digits-kdsnn", method=KDSNNResponse(alpha=0.9), teacher=FromRecipe(teacher))
 tser = replace(kdsnn, name="digits-tser", method=TSER(alpha=0.9))
+
+table = Table(
+    "Handwritten digits: a teacher that has seen all images, a spiking student that gets 100",
+    (Row("ANN teacher", teacher), Row("SNN scratch", scratch), Row("SNN KDSNN", kdsnn), Row("SNN TSER", tser)),
+    source="A first look of ours, no paper's setting",
+    cpu={},
+    columns=("weights", "T = 1", "T = 2", "T = 3", "T = 4"),
+    note="Ask a run at another T: spikedistill evaluate RUN --steps 8.",
+)

@@ -23,7 +23,10 @@ def _spread(values: Sequence[float]) -> float:
     return max(values) - min(values)
 
 
+SIZES = ("weights", "parameters", "operations")
+"""Columns of what is the same for all seeds."""
 COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
+    "weights": lambda _recipe, metrics: metrics["parameters"],
     "parameters": lambda _recipe, metrics: metrics["parameters"] / 1e6,
     "operations": lambda recipe, _metrics: (
         size(recipe.model, recipe.data.shape, recipe.data.classes).published_ops / 1e6
@@ -36,8 +39,8 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
 """What a table can show of a finished run beside its accuracy; also `T = 2`, the accuracy after so many steps, and
 `step 2`, that of this time step's output alone, over all of which there are a mean and a spread.
 
-`parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions,
-accuracies in per cent.
+`parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions, `weights`
+are parameters too, one by one; accuracies are in per cent.
 """
 
 
