@@ -7,14 +7,14 @@ trainings of ANNs take (airbench94, arXiv 2404.00498), and a first look of one s
 
     plain       cross-entropy, T = 4 throughout, cosine; 3 epochs
     short       + up and down in straight lines, Nesterov, norms' biases at 8 times the rate, alternating flip
-    phases      + T = 1 for 60 % of the images, in batches of four times as many; 5 epochs
-    start       the time at T = 1 goes to an ANN: 6 epochs, whose weights are the start; 1 epoch at T = 4
+    whitened    + a first convolution that whitens patches, and is frozen
+    start       most of the time goes to an ANN: 6 epochs, whose weights are the start; 1 epoch at T = 4
     distilled   + the ANN teaches (KDSNN)
     rates       + back on rates for two thirds; 4 epochs of the ANN, 2 at T = 4
 
-Beside the ladder, one change to `short` each: `whitened` (a frozen first convolution), `drawn` (T drawn for each batch
-from 1 to 4; 5 epochs), `averaged` (EMA). Other budgets: `--epochs 9 --teacher.recipe.epochs 25
---start.weights.source.recipe.epochs 25` is an hour of `distilled`.
+Beside the ladder, one change to `whitened` each: `phases` (T = 1 for 60 % of the images, in batches of four times as
+many; 5 epochs), `drawn` (T drawn for each batch from 1 to 4; 5 epochs), `averaged` (EMA). Other budgets: `--epochs 9
+--teacher.recipe.epochs 25 --start.weights.source.recipe.epochs 25` is an hour of `distilled`.
 """
 
 from dataclasses import replace
@@ -52,37 +52,41 @@ short = replace(
     optimizer=_parts,
     schedule=Triangle(),
 )
-phases = replace(
-    short,
-    name="cifar10-minutes-phases",
-    phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
-    reestimate=2048,  # what is evaluated while it trains at T = 1
-    epochs=5,
-)
-ann = ann_of(short, name="cifar10-minutes-ann", batch_size=128, epochs=6)
+whitened = replace(short, name="cifar10-minutes-whitened", start=(Whitened(),))
+ann = ann_of(short, name="cifar10-minutes-ann", start=(Whitened(),), batch_size=128, epochs=6)
 ann_brief = replace(ann, name="cifar10-minutes-ann-brief", epochs=4)
 start = replace(
     short,
     name="cifar10-minutes-start",
-    start=(Weights(FromRecipe(ann)),),
+    start=(Weights(FromRecipe(ann)), Whitened()),
     optimizer=replace(_parts, learning_rate=0.03),
     schedule=Linear(warmup_epochs=0.05),
     epochs=1,
 )
-distilled = from_ann(replace(start, name="cifar10-minutes-distilled", method=KDSNNResponse(), start=()), ann)
+_taught = replace(start, method=KDSNNResponse(), start=(Whitened(),))
+distilled = from_ann(replace(_taught, name="cifar10-minutes-distilled"), ann)
 rates = from_ann(
     replace(
-        distilled,
+        _taught,
         name="cifar10-minutes-rates",
         phases=(Phase(0.67, backward="rate"), Phase(1.0)),
-        start=(),
         epochs=2,
     ),
     ann_brief,
 )
 
-whitened = replace(short, name="cifar10-minutes-whitened", start=(Whitened(),))
-drawn = replace(
-    short, name="cifar10-minutes-drawn", phases=(Phase(0.8, fewest_steps=1), Phase(1.0)), reestimate=2048, epochs=5
+phases = replace(
+    whitened,
+    name="cifar10-minutes-phases",
+    phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
+    reestimate=2048,  # what is evaluated while it trains at T = 1
+    epochs=5,
 )
-averaged = replace(short, name="cifar10-minutes-averaged", ema=0.99, reestimate=2048)
+drawn = replace(
+    whitened,
+    name="cifar10-minutes-drawn",
+    phases=(Phase(0.8, fewest_steps=1), Phase(1.0)),
+    reestimate=2048,
+    epochs=5,
+)
+averaged = replace(whitened, name="cifar10-minutes-averaged", ema=0.99, reestimate=2048)
