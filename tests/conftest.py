@@ -5,6 +5,7 @@ from jaxtyping import install_import_hook
 # Before anything of the library is imported. As for mypy, an int is a float.
 install_import_hook("spikedistill", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
+import importlib.util  # noqa: E402
 import os  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
@@ -24,6 +25,12 @@ from spikedistill.neurons import IF, ReLU  # noqa: E402
 from spikedistill.optim.optimizers import SGD  # noqa: E402
 from spikedistill.recipe import Recipe  # noqa: E402
 from spikedistill.teachers import FromRecipe  # noqa: E402
+
+_spec = importlib.util.spec_from_file_location("plain_networks", Path(__file__).with_name("plain_networks.py"))
+assert _spec is not None
+assert _spec.loader is not None
+sys.modules["plain_networks"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sys.modules["plain_networks"])
 
 torch.set_num_threads(1)
 settings.register_profile("quick", deadline=None, max_examples=50)

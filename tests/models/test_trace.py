@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spikedistill.models import MLP, VGG, WRN, ConvNet, Model, PyramidNet, ResNet, ResNet19, SEWResNet
+from spikedistill.models import MLP, VGG, WRN, ConvNet, Model, PyramidNet, ResNet, ResNet19, SEWResNet, Twin
 from spikedistill.models.size import size
 from spikedistill.models.trace import INPUT, Layer, trace
 from spikedistill.neurons import IF, GradedReLU, Neuron, ReLU
@@ -20,6 +20,8 @@ SMALL = [
     ResNet(18, width=2),
     ResNet19(width=2, hidden=(6,)),
     SEWResNet(18, width=2),
+    Twin("plain_networks:Functional"),
+    Twin("plain_networks:Residual"),
     VGG(11, "avg", hidden=(6,), width=2),
     WRN(10, 1),
 ]

@@ -17,7 +17,7 @@ from spikedistill.data import Augment, TensorSplit, datasets
 from spikedistill.errors import InputError
 from spikedistill.methods import TSER, Method, MethodModule, Sum, methods
 from spikedistill.methods.divergences import cross_entropy
-from spikedistill.models import models
+from spikedistill.models import Twin, models
 from spikedistill.models.size import size
 from spikedistill.neurons import IF, Neuron, ReLU
 from spikedistill.optim import AdamW
@@ -147,6 +147,13 @@ SMALLEST = [
     for kind in models().values()
     if kind.examples()  # those of other libraries have none
 ]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_twins_of_the_users_networks(precision, small, resumes):
+    """Dropout and all."""
+    recipe, _ = small
+    resumes(replace(recipe, model=Twin("plain_networks:stripes"), precision=precision, name=f"twin-{precision}"))
 
 
 @pytest.mark.parametrize(("neuron", "precision"), [(IF(), "bf16"), (ReLU(), "fp32")], ids=["snn", "ann"])

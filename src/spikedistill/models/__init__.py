@@ -7,6 +7,7 @@ from spikedistill.models.module import TorchModule
 from spikedistill.models.pyramidnet import PyramidNet
 from spikedistill.models.resnet import CifarResNet, ResNet, ResNet19
 from spikedistill.models.sew import SEWResNet
+from spikedistill.models.twin import Twin
 from spikedistill.models.vgg import VGG
 from spikedistill.models.wrn import WRN, PreResNet
 from spikedistill.values.kinds import shipped_kinds
@@ -26,6 +27,7 @@ __all__ = [
     "SEWResNet",
     "Shape",
     "TorchModule",
+    "Twin",
     "models",
 ]
 

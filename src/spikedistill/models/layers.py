@@ -8,6 +8,7 @@ Residuals: `NormAct(...)(x, residual=y)` adds currents before the neuron (ResNet
 norm reads (WRN), or spikes after the neuron (SEW-ResNet).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,8 +34,9 @@ class Linear(nn.Linear):
         *,
         reads: Neuron | None = None,
         summed: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(in_features, out_features, bias)
+        super().__init__(in_features, out_features, bias, **options)
         self.reads_bits = reads is not None and reads.binary and not summed
         self.reads = reads
 
@@ -56,7 +58,7 @@ class Conv2d(nn.Conv2d):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
+        kernel_size: int | tuple[int, int],
         *,
         reads: Neuron | None = None,
         summed: bool = False,
@@ -153,6 +155,18 @@ class Flatten(nn.Module):
         return x.flatten(2)
 
 
+class Reshape(nn.Module):
+    """Another shape of each image's numbers."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [T, B, *shape] of x [T, B, ...]."""
+        return x.reshape(*x.shape[:2], *self.shape)
+
+
 class Add(nn.Module):
     """Sum of two branches: of currents, or of spikes, which then are 0, 1, 2 or more."""
 
@@ -178,20 +192,21 @@ class Dropout(nn.Module):
 
     In a training of this library the places are functions of (seed, epoch, index) and of `stream`, a name that no other
     layer of the network has; elsewhere they are torch's random numbers. What reads the output is told that it is
-    `summed`: it is no bits.
+    `summed`: it is no bits. Places that differ in the last `shared` axes alone share their fate: 2 drops whole channels.
     """
 
-    def __init__(self, p: float, stream: str) -> None:
+    def __init__(self, p: float, stream: str, shared: int = 0) -> None:
         super().__init__()
         self.p = p
         self.stream = stream
+        self.shared = shared
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [T, B, ...] of that shape."""
         if not self.training or self.p == 0.0:
             return x
         draws = current_draws()
-        _, batch, *place = x.shape
+        _, batch, *place = *x.shape[: x.dim() - self.shared], *[1] * self.shared
         drawn = torch.rand(batch, *place, device=x.device) if draws is None else draws.uniform(self.stream, *place)
         y: Tensor = x * ((drawn >= self.p) / (1.0 - self.p)).to(x.dtype)
         return y
@@ -213,14 +228,16 @@ class Vote(nn.Module):
 class NormAct(nn.Module):
     """Norm, optional residual and activation of `channels` channels as one step; see `norm_act`.
 
+    Without a norm (None) its `norm` is an identity.
+
     Its modules can be tapped: `norm`; `current`, which returns what enters the neurons in each of T steps, the norm's
     output with the residual; and `act`. While one of them is, the step is made in its parts, with the same numbers
     within the kernels' tolerance.
     """
 
-    def __init__(self, channels: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> None:
+    def __init__(self, channels: int, neuron: Neuron, norm: Normalisation | None = BatchNorm()) -> None:
         super().__init__()
-        self.norm = norm.build(channels)
+        self.norm = nn.Identity() if norm is None else norm.build(channels)
         self.current = nn.Identity()
         self.act = neuron.build()
 
@@ -232,6 +249,8 @@ class NormAct(nn.Module):
         norm, current, act = modules["norm"], modules["current"], modules["act"]
         if watched(norm, current, act):
             return self._in_parts(x, residual, steps)
+        if isinstance(norm, nn.Identity):
+            return kernels.activate(x if residual is None else x + residual, act, steps)
         return kernels.norm_act(x, norm, act, residual, steps, residual_is_spikes=residual_is_spikes)
 
     def _in_parts(self, x: Tensor, residual: Tensor | None, steps: int | None) -> Tensor:

@@ -48,6 +48,13 @@ class Model:
         """Whether its network has the time steps that the recipe says."""
         return neuron.spiking
 
+    def resolve(self, seed: int) -> "Model":  # noqa: ARG002
+        """The model with everything said that depends on code of the user's; by default as it is.
+
+        `seed` is the recipe's, by which such code draws.
+        """
+        return self
+
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """An initialised network for images of this shape (channels, height, width) and this number of classes.
 

@@ -129,16 +129,7 @@ class TorchModule(Model):
             InputError: nothing is named, what is made is no new module, or it answers with something else than logits.
             UserCodeError: the code that is named fails.
         """
-        if not self.target:
-            raise InputError("The model module needs the name of what makes it: --model.target package.module:callable")
-        module, name = make(self.target, "Model"), f"The model {self.target!r}"
-        if not isinstance(module, nn.Module):
-            raise InputError(f"{name} is made as {type(module).__name__}, not as a torch.nn.Module.")
-        if module in _made:
-            raise InputError(
-                f"{name} is the same network in every call. Name a class or function that makes a new one."
-            )
-        _made.add(module)
+        module, name = made_anew(self.target, self.name)
         network = ModuleNetwork(module, name, self.takes, self.spiking)
         _rehearse(network, shape, classes)
         return network
@@ -147,6 +138,24 @@ class TorchModule(Model):
     def examples(cls) -> list[tuple[Model, Shape]]:
         """None: all of them are the users'."""
         return []
+
+
+def made_anew(target: str, kind: str) -> tuple[nn.Module, str]:
+    """Return the module that the target of a model of that kind makes, and what to call it in messages.
+
+    Raises:
+        InputError: nothing is named, or what is made is no new module.
+        UserCodeError: the code that is named fails.
+    """
+    if not target:
+        raise InputError(f"The model {kind} needs the name of what makes it: --model.target package.module:callable")
+    module, name = make(target, "Model"), f"The model {target!r}"
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{name} is made as {type(module).__name__}, not as a torch.nn.Module.")
+    if module in _made:
+        raise InputError(f"{name} is the same network in every call. Name a class or function that makes a new one.")
+    _made.add(module)
+    return module, name
 
 
 @torch.no_grad()

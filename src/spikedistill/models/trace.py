@@ -11,29 +11,17 @@ no layer, but it is followed: `x + y` has the sources of both.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from spikedistill.models.layers import Add, AvgPool2d, Dropout, Flatten, GlobalMean, MaxPool2d, PadChannels, Vote
-from spikedistill.neurons import Activation, Norm
-
-Signal = Literal["spikes", "graded", "dense"]
-"""0 or 1; sums, means or heights of spikes, mostly 0; anything else."""
+from spikedistill.models.signals import Signal, given_by, passed_by, passed_by_function, through
+from spikedistill.neurons import Activation
 
 INPUT = None
 """The source of what the network itself is given."""
-
-_SAME = (MaxPool2d, Flatten, PadChannels, Dropout, nn.MaxPool2d, nn.Flatten, nn.Dropout)
-_SUMS = (Add, AvgPool2d, GlobalMean, Vote, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
-_DENSE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, Norm, nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
-_SAME_FUNCTIONS = (
-    "view view_as reshape flatten unflatten unsqueeze squeeze expand expand_as permute transpose contiguous to float "
-    "half bfloat16 type_as __getitem__ stack cat unbind split chunk detach clone max_pool2d dropout"
-)
-_SUM_FUNCTIONS = "add __add__ __iadd__ __radd__ mean sum avg_pool2d adaptive_avg_pool2d"
 
 
 @dataclass(frozen=True)
@@ -142,8 +130,7 @@ class _Tracer(TorchFunctionMode):
             outputs = _tensors(result)
             if outputs:
                 sources, signals = self.origin(_tensors((args, kwargs)))
-                name = getattr(func, "__name__", "")
-                signal = _through(signals, name in _SAME_FUNCTIONS.split(), name in _SUM_FUNCTIONS.split())
+                signal = passed_by_function(getattr(func, "__name__", ""), signals)
                 for output in outputs:
                     self.tag(output, sources, signal)
         return result
@@ -175,7 +162,7 @@ class _Tracer(TorchFunctionMode):
                     inputs=tuple(tuple(tensor.shape) for tensor in inputs),
                     output=tuple(outputs[0].shape) if outputs else (),
                     sources=sources,
-                    reads=_through(signals, same=True),
+                    reads=through(signals, same=True),
                     gives=gives,
                     parameters=0 if seen else sum(p.numel() for p in module.parameters()),
                     macs=_macs(module, outputs, self.batch),
@@ -201,18 +188,12 @@ def _tensors(value: Any) -> list[Tensor]:
     return [tensor for item in value for tensor in _tensors(item)]
 
 
-def _through(signals: list[Signal], same: bool = False, sums: bool = False) -> Signal:
-    """Return what becomes of signals in something that keeps values, that sums them, or that does anything else."""
-    if not signals or "dense" in signals or not (same or sums):
-        return "dense"
-    return "spikes" if same and "graded" not in signals else "graded"
-
-
 def _gives(module: nn.Module, signals: list[Signal], outputs: list[Tensor]) -> Signal:
     if isinstance(module, Activation):
-        return "spikes" if module.neuron.binary else "graded" if module.neuron.spiking else "dense"
-    if isinstance(module, _SAME + _SUMS + _DENSE):
-        return _through(signals, isinstance(module, _SAME), isinstance(module, _SUMS))
+        return given_by(module.neuron)
+    passed = passed_by(module, signals)
+    if passed is not None:
+        return passed
     if not outputs or outputs[0].is_meta:
         return "dense"
     return "spikes" if bool(((outputs[0] == 0) | (outputs[0] == 1)).all()) else "dense"
