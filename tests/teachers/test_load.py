@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import sys
+import types
 from dataclasses import replace
 
 import pytest
@@ -360,3 +361,25 @@ def test_copies_of_its_weights_are_kept_for_one_number_of_images(taught, stripes
     assert len(kept._made) == before
     teacher.answers(some(split, 7))
     assert len(teacher.frozen_weights._made) == before
+
+
+def test_a_module_that_wants_rows_in_memory_is_given_them(student, stripes, load, some, monkeypatch):
+    """`view` needs them after a convolution, and images here are in channels_last order."""
+
+    class Views(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 3)
+            self.head = torch.nn.Linear(144, 3)
+
+        def forward(self, x):
+            return self.head(self.conv(x).view(x.size(0), -1))
+
+    module, zoo = Views(), types.ModuleType("zoo_of_views")
+    zoo.make = lambda: module
+    monkeypatch.setitem(sys.modules, "zoo_of_views", zoo)
+    teacher = load(replace(student, method=KDSNNResponse(), teacher=FromModule("zoo_of_views:make")))
+    batch, data = some(stripes().load().test), stripes()
+    images = normalise(batch.images, data.mean, data.std).contiguous()
+    for _ in range(2):
+        torch.testing.assert_close(teacher.answers(batch).logits, module(images)[None], atol=2e-3, rtol=2e-3)

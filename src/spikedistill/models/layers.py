@@ -237,7 +237,7 @@ class NormAct(nn.Module):
 
     def __init__(self, channels: int, neuron: Neuron, norm: Normalisation | None = BatchNorm()) -> None:
         super().__init__()
-        self.norm = nn.Identity() if norm is None else norm.build(channels)
+        self.norm: nn.Module = nn.Identity() if norm is None else norm.build(channels)
         self.current = nn.Identity()
         self.act = neuron.build()
 

@@ -241,7 +241,8 @@ def resolve(recipe: Recipe, context: Context) -> Recipe:
     """Return the recipe with everything said that depends on the machine or on files."""
     recipe = replace(recipe, precision=resolve_precision(recipe.precision, context.device))
     start = tuple(one.resolve(context) for one in recipe.start)
-    return replace(recipe, start=start, teacher=recipe.teacher and recipe.teacher.resolve(context))
+    model = recipe.model.resolve(recipe.seed)
+    return replace(recipe, model=model, start=start, teacher=recipe.teacher and recipe.teacher.resolve(context))
 
 
 def contexts(root: Path, device: torch.device, report: Reporter) -> ContextOf:

@@ -83,6 +83,8 @@ class NetworkTeacher(LoadedTeacher):
     frozen_weights: FrozenWeights = field(default_factory=FrozenWeights, init=False)
     """Its weights as a pass over as many images as the last one wants them: a copy for each number would add up."""
     _images: int = field(default=0, init=False)
+    _rows: bool = field(default=False, init=False)
+    """Whether its images and weights are in the order of rows, and not in channels_last."""
 
     @property
     def network(self) -> nn.Module:
@@ -112,8 +114,7 @@ class NetworkTeacher(LoadedTeacher):
             self.frozen_weights, self._images = FrozenWeights(), len(images)
         x = normalise(images, self.mean, self.std)
         try:
-            with autocast(x.device, self.precision), self.frozen_weights, self.taps.recording():
-                logits = self.asked(x) if self.steps is None else self.asked(x, self.steps)
+            logits = self._ask(x)
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # whatever a user's own module raises
@@ -122,6 +123,19 @@ class NetworkTeacher(LoadedTeacher):
                 f"width): {type(error).__name__}: {error}"
             ) from error
         return Signals(self._checked(logits, len(images)).half().float().contiguous(), self.taps.take())
+
+    def _ask(self, x: Tensor) -> Any:
+        """What the network says; code that wants rows in memory (`x.view(batch, -1)`) is given them from then on."""
+        try:
+            with autocast(x.device, self.precision), self.frozen_weights, self.taps.recording():
+                x = x.contiguous() if self._rows else x
+                return self.asked(x) if self.steps is None else self.asked(x, self.steps)
+        except RuntimeError as error:
+            if self._rows or "view size is not compatible" not in str(error):
+                raise
+            self._rows, self.frozen_weights = True, FrozenWeights()
+            self.asked.to(memory_format=torch.contiguous_format)
+            return self._ask(x)
 
     def release(self) -> None:
         """See `LoadedTeacher.release`."""

@@ -268,7 +268,7 @@ class Odd(nn.Module):
             x = x * mask
         batch, _, height, width = x.shape
         x = self.act(self.counted(self.grouped(self.act(self.stem(x)))))
-        x = self.act(self.bare(x) * self.scale + self.shift)
+        x = self.act(self.bare(x) * self.scale.view(1, x.size(1), 1, 1) + self.shift)
         x = F.pad(self.pool(self.up(x)), (0, 0, 0, 0))
         left, right = self.shared(x).chunk(2, dim=1)
         x = torch.cat(x.chunk(2, dim=1), 1) - self.shared(torch.cat([right, left], 1))

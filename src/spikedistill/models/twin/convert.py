@@ -125,7 +125,7 @@ def _one(value: Any) -> int | None:
 
 
 def _folded(layer: nn.Module) -> nn.Module:
-    layer.__class__ = folded(type(layer))
+    layer.__class__ = folded(type(layer))  # type: ignore[arg-type]
     return layer
 
 

@@ -257,7 +257,8 @@ def called(node: fx.Node) -> str:
 
 def function_of(node: fx.Node) -> Callable[..., Any]:
     """Return the function that is called, or a tensor's method as one."""
-    found: Callable[..., Any] = getattr(Tensor, called(node)) if node.op == "call_method" else node.target
+    found: Any = getattr(Tensor, called(node)) if node.op == "call_method" else node.target
+    assert callable(found)
     return found
 
 

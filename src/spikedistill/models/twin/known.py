@@ -90,8 +90,10 @@ def check(followed: Followed, nodes: list[fx.Node]) -> None:
 
 def why_not(followed: Followed, node: fx.Node) -> str:
     """Return why a call cannot stay as it is; nothing where it can."""
-    if node.op in ("placeholder", "get_attr", "output") or followed.constant(node):
+    if node.op in ("placeholder", "get_attr", "output"):
         return ""
+    if followed.constant(node):
+        return "it is a layer of parameters alone" if node.op == "call_module" else ""
     if not followed.timed(node):
         return "it puts numbers of several images together, or parts them from their image"
     return _why_no_layer(followed, node) if node.op == "call_module" else _why_no_function(followed, node)

@@ -120,7 +120,7 @@ class _Rewriting:
             value = operator.attrgetter(str(node.target))(self.followed.root)
             return self.graph.get_attr(self._place(path(node), value))
         if self.followed.constant(node):
-            return self.graph.node_copy(node, lambda one: self.made[one])
+            return self._copied(node)
         if _fires(self.followed, node):
             return self._neurons(node)
         return self._layer(node) if node.op == "call_module" else self._function(node)
@@ -141,6 +141,14 @@ class _Rewriting:
             named |= {"residual": self.made[residual], "residual_is_spikes": self.signals[residual] == "spikes"}
         return self.graph.call_module(target, (self.made[x],), named)
 
+    def _copied(self, node: fx.Node) -> fx.Node:
+        """The same call, of what is a parameter, or of several outputs."""
+
+        def known(one: fx.Node) -> Any:
+            return self.made[one] if one in self.made else self.followed.values[one]
+
+        return self.graph.create_node(node.op, node.target, map_arg(node.args, known), map_arg(node.kwargs, known))
+
     def _layer(self, node: fx.Node) -> fx.Node:
         module, where = self._module(node), path(node)
         if isinstance(module, nn.Identity):
@@ -149,7 +157,7 @@ class _Rewriting:
             calls = [one for one in self.nodes if one.op == "call_module" and one.target == node.target]
             layer = (
                 reshaped(self.followed.shape(node))
-                if isinstance(module, nn.Flatten | nn.Unflatten)
+                if isinstance(module, nn.Flatten | nn.Unflatten) and len(calls) == 1
                 else converted(module, [self.signals[self._input(one)] for one in calls], self.neuron)
             )
             self._place(where, layer)
@@ -159,7 +167,7 @@ class _Rewriting:
         if node.meta.get("p") == 0:
             return self.made[self._input(node)]  # a dropout that never drops
         if called(node) == "getitem" and isinstance(self.followed.values[self._input(node)], list):
-            return self.graph.node_copy(node, lambda one: self.made[one])  # one of several outputs
+            return self._copied(node)  # one of several outputs
         known = self._known(node)
         if known is None:
             known, inputs = self._as_given(node)
@@ -174,7 +182,7 @@ class _Rewriting:
         if called(node) in RESHAPES:
             return reshaped(self.followed.shape(node))
         if called(node) == "max_pool2d":
-            return max_pool(*node.args, **node.kwargs)
+            return max_pool(*node.args, **node.kwargs)  # type: ignore[arg-type]
         return Add() if self._adds(node) and node.args[0] is not node.args[1] else None
 
     def _as_given(self, node: fx.Node) -> tuple[Function, list[fx.Node]]:
