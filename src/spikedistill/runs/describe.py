@@ -43,7 +43,7 @@ def short(value: Any) -> str:
     """Return a part's name and those of its fields that are not at their default: `convnet(channels=(8,))`."""
     if not is_dataclass(value) or isinstance(value, type):
         return repr(value)
-    changed = [f for f in fields(value) if getattr(value, f.name) != _default(f)]
+    changed = [f for f in fields(value) if f.repr and getattr(value, f.name) != _default(f)]
     inner = ", ".join(f"{f.name}={short(getattr(value, f.name))}" for f in changed)
     return f"{command_name(type(value))}{f'({inner})' if inner else ''}"
 

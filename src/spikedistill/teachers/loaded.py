@@ -128,13 +128,14 @@ class NetworkTeacher(LoadedTeacher):
         """What the network says; code that wants rows in memory (`x.view(batch, -1)`) is given them from then on."""
         try:
             with autocast(x.device, self.precision), self.frozen_weights, self.taps.recording():
-                x = x.contiguous() if self._rows else x
+                x = x.clone(memory_format=torch.contiguous_format) if self._rows else x
                 return self.asked(x) if self.steps is None else self.asked(x, self.steps)
         except RuntimeError as error:
             if self._rows or "view size is not compatible" not in str(error):
                 raise
             self._rows, self.frozen_weights = True, FrozenWeights()
-            self.asked.to(memory_format=torch.contiguous_format)
+            for weight in self.asked.parameters():  # cloned: where a size is 1, `contiguous` leaves strides alone
+                weight.data = weight.data.clone(memory_format=torch.contiguous_format)
             return self._ask(x)
 
     def release(self) -> None:

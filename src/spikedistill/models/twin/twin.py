@@ -12,7 +12,7 @@ or scaled: the weights are where its training starts.
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -97,7 +97,7 @@ class Twin(Model):
     target: str = ""
     """`package.module:callable`; called without arguments, and makes a new torch module, from images [B, C, H, W] to
     logits [B, K], in every call."""
-    digest: str = ""
+    digest: str = field(default="", repr=False)
     """SHA-256 of its weights; filled in when the run starts, and checked from then on."""
 
     def resolve(self, seed: int) -> "Twin":
