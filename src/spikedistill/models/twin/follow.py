@@ -18,7 +18,7 @@ import jaxtyping
 import torch
 from torch import Tensor, fx, nn
 
-import spikedistill
+from spikedistill import errors
 from spikedistill.errors import InputError
 from spikedistill.models import layers
 from spikedistill.models.model import Network, Shape
@@ -37,7 +37,7 @@ DROPOUT: dict[Any, Callable[[Tensor, float, bool], Tensor]] = {
     )
 }
 # jaxtyping stands around calls of this library where its types are checked
-_NOT_THE_USERS = tuple(os.path.dirname(str(package.__file__)) for package in (torch, spikedistill, jaxtyping))
+_NOT_THE_USERS = tuple(os.path.dirname(str(package.__file__)) for package in (torch, errors, jaxtyping))
 
 
 @dataclass(frozen=True)
@@ -257,8 +257,7 @@ def called(node: fx.Node) -> str:
 
 def function_of(node: fx.Node) -> Callable[..., Any]:
     """Return the function that is called, or a tensor's method as one."""
-    found: Any = getattr(Tensor, called(node)) if node.op == "call_method" else node.target
-    assert callable(found)
+    found: Callable[..., Any] = getattr(Tensor, called(node)) if isinstance(node.target, str) else node.target
     return found
 
 
