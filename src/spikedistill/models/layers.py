@@ -8,7 +8,6 @@ Residuals: `NormAct(...)(x, residual=y)` adds currents before the neuron (ResNet
 norm reads (WRN), or spikes after the neuron (SEW-ResNet).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -192,7 +191,8 @@ class Dropout(nn.Module):
 
     In a training of this library the places are functions of (seed, epoch, index) and of `stream`, a name that no other
     layer of the network has; elsewhere they are torch's random numbers. What reads the output is told that it is
-    `summed`: it is no bits. Places that differ in the last `shared` axes alone share their fate: 2 drops whole channels.
+    `summed`: it is no bits. Places that differ in the last `shared` axes alone are dropped together: two axes are
+    those of a whole channel.
     """
 
     def __init__(self, p: float, stream: str, shared: int = 0) -> None:

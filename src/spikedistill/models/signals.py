@@ -6,7 +6,17 @@ from typing import Literal
 from torch import nn
 
 from spikedistill.models.folded import Function
-from spikedistill.models.layers import Add, AvgPool2d, Dropout, Flatten, GlobalMean, MaxPool2d, PadChannels, Reshape, Vote
+from spikedistill.models.layers import (
+    Add,
+    AvgPool2d,
+    Dropout,
+    Flatten,
+    GlobalMean,
+    MaxPool2d,
+    PadChannels,
+    Reshape,
+    Vote,
+)
 from spikedistill.neurons import Neuron, Norm
 
 Signal = Literal["spikes", "graded", "dense"]

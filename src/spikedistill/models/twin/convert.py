@@ -10,9 +10,9 @@ from typing import Any
 from torch import nn
 
 from spikedistill.models.folded import folded
-from spikedistill.models.layers import Conv2d, ConvNorm, Dropout, Flatten, Linear, MaxPool2d, NormAct, Reshape
+from spikedistill.models.layers import Conv2d, ConvNorm, Flatten, Linear, MaxPool2d, NormAct, Reshape
 from spikedistill.models.signals import Signal
-from spikedistill.models.twin.known import DROPOUTS, NORMS
+from spikedistill.models.twin.known import NORMS
 from spikedistill.neurons import BatchNorm, Neuron, Norm
 
 
@@ -24,9 +24,6 @@ def converted(layer: nn.Module, signals: Sequence[Signal], neuron: Neuron) -> nn
         signals: What it reads, in each of its calls.
         neuron: Those that what it reads comes from, if that is spikes.
     """
-    mask = next((mask for kind, mask in DROPOUTS.items() if type(layer) is kind), None)
-    if mask is not None:
-        return Dropout(float(layer.p), mask)  # type: ignore[arg-type]
     if type(layer) in (nn.Conv2d, nn.Linear, Conv2d, Linear) and not _hooked(layer):
         return synapses(layer, signals, neuron)  # type: ignore[arg-type]
     if type(layer) is nn.MaxPool2d:

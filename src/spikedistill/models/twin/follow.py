@@ -27,15 +27,13 @@ BATCHES = (2, 3)
 """Numbers of images that are shown; what differs between the two hangs on it."""
 HANGS = object()
 """A number that hangs on the images: on how many there are, most often."""
-DROPOUT: dict[Any, Callable[[Tensor, float, bool], Tensor]] = {
-    function: function
-    for function in (
-        nn.functional.dropout,
-        nn.functional.dropout1d,
-        nn.functional.dropout2d,
-        nn.functional.dropout3d,
-    )
+DROPOUT: dict[Any, int] = {
+    nn.functional.dropout: 0,
+    nn.functional.dropout1d: 1,
+    nn.functional.dropout2d: 2,
+    nn.functional.dropout3d: 3,
 }
+"""Functions that drop, with the number of axes that share their fate."""
 # jaxtyping stands around calls of this library where its types are checked
 _NOT_THE_USERS = tuple(os.path.dirname(str(package.__file__)) for package in (torch, errors, jaxtyping))
 

@@ -14,12 +14,8 @@ from spikedistill.models.twin.follow import DROPOUT, HANGS, Followed, called
 from spikedistill.neurons import Norm
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-DROPOUTS = {
-    nn.Dropout: nn.functional.dropout,
-    nn.Dropout1d: nn.functional.dropout1d,
-    nn.Dropout2d: nn.functional.dropout2d,
-    nn.Dropout3d: nn.functional.dropout3d,
-}
+DROPOUTS: dict[type[nn.Module], int] = {nn.Dropout: 0, nn.Dropout1d: 1, nn.Dropout2d: 2, nn.Dropout3d: 3}
+"""Layers that drop, with the number of axes that share their fate."""
 LAYERS = (
     *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
@@ -33,7 +29,7 @@ LAYERS = (
 OWN_LAYERS = (
     *(layers.Conv2d, layers.Linear, layers.ConvNorm, layers.NormAct, layers.MaxPool2d, layers.AvgPool2d),
     *(layers.GlobalMean, layers.Flatten, layers.Reshape, layers.Add, layers.PadChannels, layers.Dropout, Norm),
-    nn.Identity,
+    *(layers.Vote, nn.Identity),
 )
 RELU = "relu"
 _names = str.split

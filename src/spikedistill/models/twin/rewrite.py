@@ -153,6 +153,8 @@ class _Rewriting:
         module, where = self._module(node), path(node)
         if isinstance(module, nn.Identity):
             return self.made[self._input(node)]
+        if type(module) in DROPOUTS:
+            return self._dropout(node, float(module.p), DROPOUTS[type(module)])  # type: ignore[arg-type]
         if where not in self.placed:
             calls = [one for one in self.nodes if one.op == "call_module" and one.target == node.target]
             layer = (
@@ -163,9 +165,15 @@ class _Rewriting:
             self._place(where, layer)
         return self.graph.call_module(f"{ROOT}.{where}", tuple(map_arg(node.args, self.made.__getitem__)))
 
+    def _dropout(self, node: fx.Node, p: float, shared: int) -> fx.Node:
+        """Each call is a layer, which drops in places of its own."""
+        where = self._free_path(node)
+        target = self._place(where, Dropout(p, f"dropout {where}", shared))
+        return self.graph.call_module(target, (self.made[self._input(node)],))
+
     def _function(self, node: fx.Node) -> fx.Node:
-        if node.meta.get("p") == 0:
-            return self.made[self._input(node)]  # a dropout that never drops
+        if node.target in DROPOUT:
+            return self._dropout(node, float(node.meta["p"]), DROPOUT[node.target])
         if called(node) == "getitem" and isinstance(self.followed.values[self._input(node)], list):
             return self._copied(node)  # one of several outputs
         known = self._known(node)
@@ -177,8 +185,6 @@ class _Rewriting:
 
     def _known(self, node: fx.Node) -> nn.Module | None:
         """The layer of this library that does the same, if there is one."""
-        if node.target in DROPOUT:
-            return Dropout(node.meta["p"], DROPOUT[node.target])
         if called(node) in RESHAPES:
             return reshaped(self.followed.shape(node))
         if called(node) == "max_pool2d":
