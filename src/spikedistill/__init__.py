@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from spikedistill.recipes._files import load as load_recipe
     from spikedistill.runs.folder import Run, open_run
     from spikedistill.runs.train import train_recipe as train
+    from spikedistill.table import Row, Table
     from spikedistill.teachers import FromModule, FromRecipe, FromRun
 
 __version__ = "0.2.0"
-__all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Run", "load_recipe", "open_run", "train"]
+__all__ = ["FromModule", "FromRecipe", "FromRun", "Recipe", "Row", "Run", "Table", "load_recipe", "open_run", "train"]
 
 _PLACES = {"load_recipe": ("recipes._files", "load"), "train": ("runs.train", "train_recipe")} | {
     name: ("runs.folder", name) for name in ("Run", "open_run")
 }
+_PLACES |= {name: ("table", name) for name in ("Row", "Table")}
 _PLACES |= {name: ("teachers", name) for name in ("FromModule", "FromRecipe", "FromRun")}
 
 

@@ -109,6 +109,25 @@ def test_processes_train_a_table_and_a_killed_one_costs_its_row_alone(command, m
     assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 3
 
 
+def test_two_commands_on_one_folder_share_the_work(mine, tmp_path):
+    """Each training is done once, whoever takes it; both print the whole table."""
+    words = [sys.executable, "-m", "spikedistill.cli", "table", "mine.py", "--run", "--json"]
+    running = [
+        subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=200) for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    tables = [json.loads(out)["rows"] for out, _ in said]
+    assert tables[0] == tables[1]
+    assert {row["state"] for row in tables[0]} == {"2 of 2", "quoted"}
+    folders = {path.parent for path in tmp_path.glob("runs/*/metrics.json")}
+    assert len(folders) == len(list(tmp_path.glob("runs/*/run.json"))) == 8  # three students, a teacher; two seeds
+    for folder in folders:
+        epochs = [json.loads(line)["epoch"] for line in (folder / "log.jsonl").read_text().splitlines()]
+        assert epochs == sorted(set(epochs))
+
+
 def test_stopped_it_ends_with_130_and_the_same_command_goes_on(mine, tmp_path):
     (tmp_path / "long.py").write_text(MINE.replace("epochs=2", "epochs=3000"))
     words = [sys.executable, "-m", "spikedistill.cli", "table", "long.py", "--run", "--jobs", "2", "--rows", "scratch"]

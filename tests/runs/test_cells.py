@@ -1,9 +1,13 @@
 """What a table shows of finished runs: columns by name."""
 
 import json
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
+import torch
 
+from spikedistill.data import OwnDataset
 from spikedistill.runs.cells import cells, lines
 from spikedistill.runs.folder import begin
 from spikedistill.table import Row, Table
@@ -31,6 +35,27 @@ def shown(student, tmp_path):
         return {name: None if one is None else one.mean for name, one in line.columns.items()}
 
     return of
+
+
+@dataclass(frozen=True)
+class Counted(OwnDataset):
+    """Says how often it is read."""
+
+    reads: ClassVar[list[str]] = []
+
+    def _read(self):
+        self.reads.append("read")
+        labels = torch.arange(60) % 3
+        images = torch.zeros(60, 3, 8, 8, dtype=torch.uint8)
+        return (images, labels), (images, labels)
+
+
+def test_data_of_ones_own_are_read_once_for_all_rows_and_seeds(student, tmp_path):
+    recipe = replace(student, data=Counted())
+    table = Table("t", (Row("one", recipe), Row("two", replace(recipe, steps=2))), seeds=(0, 1, 2))
+    made = cells(table, table.rows, table.seeds, tmp_path, device="cpu")
+    assert [cell.problem for cell in made] == [""] * 6
+    assert Counted.reads == ["read"]
 
 
 def test_accuracy_after_so_many_steps_and_of_one_alone(shown):

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from spikedistill.data.dataset import Dataset
 from spikedistill.errors import InputError
 from spikedistill.machine.device import pick_device
 from spikedistill.machine.progress import Reporter
@@ -98,6 +99,7 @@ def cells(
         InputError: the table states no such budget, or there is no such device.
     """
     context_of = contexts(root, pick_device(device), Reporter())
+    with_facts = _found_once()
     made = []
     for seed in seeds:
         for row in rows:
@@ -105,7 +107,8 @@ def cells(
             if recipe is None:
                 continue
             try:
-                recipe = check(everywhere(everywhere(recipe, with_root(data_root)), _with_cache(cache)))
+                recipe = everywhere(everywhere(recipe, with_root(data_root)), _with_cache(cache))
+                recipe = check(everywhere(recipe, with_facts))
                 made.append(Cell(row, seed, resolve(recipe, context_of(recipe))))
             except InputError as error:
                 made.append(Cell(row, seed, None, str(error)))
@@ -118,6 +121,20 @@ def _with_cache(cache: str) -> Callable[[Recipe], Recipe]:
     def changed(recipe: Recipe) -> Recipe:
         stored = bool(recipe.teacher) and not recipe.method.teacher_taps
         return replace(recipe, cache=cache) if stored and cache else recipe
+
+    return changed
+
+
+def _found_once() -> Callable[[Recipe], Recipe]:
+    """A change of recipes: data have what has to be read of them, which is read once for all rows and seeds."""
+    known: list[tuple[Dataset, Dataset]] = []
+
+    def changed(recipe: Recipe) -> Recipe:
+        found = next((described for data, described in known if data == recipe.data), None)
+        if found is None:
+            found = recipe.data.with_facts()
+            known.append((recipe.data, found))
+        return replace(recipe, data=found)
 
     return changed
 
