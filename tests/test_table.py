@@ -105,6 +105,13 @@ def test_a_sweep_has_a_row_for_each_combination(taught):
         sweep(recipe, {"method.alhpa": (0.1,)})
 
 
+def test_a_recipe_without_a_name_is_called_as_its_row(student):
+    row = Row("full L1 (ours)", replace(student, name="recipe"), group="MNIST, grey")
+    assert table(row).recipe(row, 0).name == "mnist-grey-full-l1-ours"
+    assert table(row, cpu={"epochs": 1}).recipe(row, 0, "cpu").name == "mnist-grey-full-l1-ours-cpu"
+    assert table(row).recipe(row, 0).hash == student.hash
+
+
 def test_the_simplex_in_tenths_has_66_points():
     points = list(simplex())
     assert len(points) == len(set(points)) == 66

@@ -25,6 +25,8 @@ from spikedistill.values.plain import digest
 AnyPart = TypeVar("AnyPart", bound="Part")
 MOST_STEPS = 10**4
 """Time steps; the papers of conversion take up to 2,500."""
+UNNAMED = "recipe"
+"""Name of a recipe that has none; who loads it from a file or a table names it after its place there."""
 LONGEST_NAME = 200
 """Bytes of a name; file systems take 255 with the hash."""
 
@@ -158,7 +160,7 @@ class Recipe:
     approximation, for which a `cache` holds less."""
     view_seed: int = 0
     """Of the augmentation. It is not `seed`, so that runs of all seeds show the same views and share stored answers."""
-    name: str = field(default="recipe", metadata={"label": True})
+    name: str = field(default=UNNAMED, metadata={"label": True})
     """For people, and the beginning of the folder's name; not in the hash."""
 
     def __post_init__(self) -> None:

@@ -6,13 +6,14 @@ what your file holds: `Table("Mine", (Row("scratch", scratch), Row("distilled", 
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from spikedistill.errors import InputError, nearest, shown
-from spikedistill.recipe import Part, Recipe, everywhere, recipes_of
+from spikedistill.recipe import UNNAMED, Part, Recipe, everywhere, recipes_of
 from spikedistill.values.change import change
 from spikedistill.values.checks import check_choice
 
@@ -100,7 +101,7 @@ class Table:
         """
         if row.recipe is None:
             return None
-        recipe = row.recipe
+        recipe = row.recipe if row.recipe.name != UNNAMED else replace(row.recipe, name=_as_name(row.title))
         if budget == "cpu":
             if self.cpu is None:
                 raise InputError(
@@ -135,6 +136,11 @@ class Table:
             if not patterns or any(fnmatchcase(name, one.lower()) for name in names(row) for one in patterns)
         ]
         return tuple(chosen)
+
+
+def _as_name(title: str) -> str:
+    """Return what a run is called whose recipe has no name: `mnist-full-l1`."""
+    return re.sub(r"\W+", "-", title.lower()).strip("-_") or UNNAMED
 
 
 def _trains(part: Part) -> bool:

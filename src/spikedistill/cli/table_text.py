@@ -72,7 +72,9 @@ def _grid(table: Table, lines: Sequence[Line], differences: dict[str, Difference
 
 def _facts(table: Table, budget: str) -> list[str]:
     """Return what stands below a table: where it is from, and what its numbers are."""
-    numbers = "accuracy in %, last epoch, mean ± standard deviation over n seeds; difference: ours - paper"
+    numbers = "accuracy in %, last epoch, mean ± standard deviation over n seeds"
+    if any(row.paper is not None for row in table.rows):
+        numbers += "; difference: ours - paper"
     holm = "; p of paired t-tests, corrected for their number (Holm)" if table.baseline else ""
     return [line for line in (table.source, table.note, f"Budget {budget}: {numbers}{holm}.") if line]
 

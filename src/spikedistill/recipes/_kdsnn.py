@@ -29,7 +29,7 @@ from spikedistill.optim import SGD
 from spikedistill.recipe import Recipe
 from spikedistill.teachers import FromRecipe
 
-SOURCE = "Xu et al., Constructing Deep Spiking Neural Networks from Artificial Neural Networks with KD, CVPR 2023"
+SOURCE = "Xu et al., KDSNN, CVPR 2023"
 NOTE = "T = 4; the schedule is not the paper's, which has none: 200 epochs on CIFAR-10, 100 on MNIST, SGD with cosine."
 TEACHERS: dict[str, tuple[Model, float]] = {
     "ResNet18": (ResNet(18), 93.20),

@@ -31,7 +31,7 @@ from spikedistill.recipe import Recipe, Teacher
 from spikedistill.table import Row
 from spikedistill.teachers import FromRecipe, Pruned
 
-SOURCE = "Xu et al., Reversing Structural Pattern Learning with Biologically Inspired KD for SNNs, ACM MM 2024"
+SOURCE = "Xu et al., Reversing Structural Pattern Learning, ACM MM 2024"
 NOTE = (
     "The schedule is not the paper's, which has none: 200 epochs; one teacher, of seed 100, for students of all seeds."
 )

@@ -41,7 +41,7 @@ from spikedistill.optim import SGD
 from spikedistill.recipe import Recipe
 from spikedistill.teachers import FromRecipe
 
-SOURCE = "Yu et al., Temporal Separation with Entropy Regularization (TSER), CVPR 2025"
+SOURCE = "Yu et al., TSER, CVPR 2025"
 NOTE = "The schedule is not the paper's, which has none: 300 epochs of SGD with cosine, AutoAugment and cutout."
 CPU = {"epochs": 2, "data.train_size": 10_000, "evaluate_every": 2}
 CIFAR10_, CIFAR100_, IMAGENET = "CIFAR-10", "CIFAR-100", "ImageNet"
