@@ -56,27 +56,14 @@ PARTS: dict[str, Callable[[], Rows]] = {
 
 
 def show(parts: dict[str, Rows]) -> None:
-    """Print a table for each part, a line for each row; on a terminal a line ends where the terminal does.
-
-    Beside other parts, tables have a line for each paper: `spikedistill table` says more.
-    """
+    """Print a table for each part, a line for each row; on a terminal a line ends where the terminal does."""
     for title, rows in parts.items():
         if title != "recipes":
-            _print_table(title, _by_paper(rows) if title == "tables" and len(parts) > 1 else rows)
+            _print_table(title, rows)
             continue
         for group in GROUPS:
             named = [{"name": row["name"], "what": _sentence(row)} for row in rows if row["group"] == group]
             _print_table(f"recipes: {group}", named)
-
-
-def _by_paper(rows: Rows) -> Rows:
-    """Return the names of tables, those of a paper in one row."""
-    papers = {found[1] for row in rows if (found := re.fullmatch(r"(.+)-(?:table|figure)-\d+", row["name"]))}
-    names: dict[str, list[str]] = {}
-    for row in rows:
-        paper = next((one for one in papers if row["name"].startswith(f"{one}-")), row["name"].partition("-")[0])
-        names.setdefault(paper, []).append(row["name"])
-    return [{"name": ", ".join(of_one)} for of_one in names.values()]
 
 
 def _print_table(title: str, rows: Rows) -> None:
