@@ -1,12 +1,14 @@
 """What every network is: a value that says which architecture, and a module from images to logits per time step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spikedistill.neurons import BatchNorm, Neuron, Normalisation
+from spikedistill.neurons import Activation, BatchNorm, Neuron, Normalisation, ReLU
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
@@ -66,3 +68,17 @@ class Model:
     def examples(cls) -> list[tuple["Model", Shape]]:
         """Published instances, with the image shape (channels, height, width) that their sizes are given for."""
         raise NotImplementedError
+
+
+@contextmanager
+def as_ann(network: nn.Module) -> Iterator[None]:
+    """Context in which a network's neurons are ReLU."""
+    acts = [module for module in network.modules() if isinstance(module, Activation)]
+    before = [act.neuron for act in acts]
+    try:
+        for act in acts:
+            act.neuron = ReLU()
+        yield
+    finally:
+        for act, neuron in zip(acts, before, strict=True):
+            act.neuron = neuron

@@ -18,8 +18,6 @@ and spikes is right for a threshold of one above rest. The rates of LIF neurons 
 training there, no conversion.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -27,9 +25,10 @@ from torch import Tensor, nn
 
 from spikedistill.errors import InputError
 from spikedistill.models.layers import NormAct
+from spikedistill.models.model import as_ann
 from spikedistill.models.taps import attach
 from spikedistill.models.trace import INPUT, Layer, trace
-from spikedistill.neurons import IF, Activation, Norm, ReLU
+from spikedistill.neurons import IF, Activation, Norm
 from spikedistill.recipe import Start
 from spikedistill.starts.before import Before
 from spikedistill.values.checks import check_above, check_count
@@ -79,7 +78,7 @@ def percentiles(student: nn.Module, before: Before, kind: Calibrated) -> dict[st
     found: dict[str, list[float]] = {path: [] for path in paths}
     was_training = student.training
     student.eval()
-    with _as_ann(student):
+    with as_ann(student):
         for images in before.images(kind.images):
             with taps.recording():
                 student(images, 1)
@@ -95,20 +94,6 @@ def percentile(values: Tensor, share: float) -> float:
     flat = values.flatten().float()
     place = max(1, min(len(flat), round(share / 100 * len(flat))))
     return float(flat.kthvalue(place).values)
-
-
-@contextmanager
-def _as_ann(network: nn.Module) -> Iterator[None]:
-    """Context in which the network's neurons are ReLU."""
-    acts = [module for module in network.modules() if isinstance(module, Activation)]
-    before = [act.neuron for act in acts]
-    try:
-        for act in acts:
-            act.neuron = ReLU()
-        yield
-    finally:
-        for act, neuron in zip(acts, before, strict=True):
-            act.neuron = neuron
 
 
 def _scales(layers: list[Layer], found: dict[str, float]) -> dict[nn.Module, tuple[float, float]]:

@@ -16,9 +16,10 @@ import plain_networks
 from spikedistill.errors import InputError
 from spikedistill.methods import KDSNNResponse
 from spikedistill.models import Twin
-from spikedistill.neurons import LIF, BatchNorm, ReLU
+from spikedistill.neurons import IF, LIF, BatchNorm, ReLU
 from spikedistill.recipe import Recipe
 from spikedistill.runs import train as runs
+from spikedistill.starts import Calibrated, from_ann
 from spikedistill.teachers import FromModule
 
 TARGET = "zoo_of_trained:net"
@@ -67,6 +68,17 @@ def test_nothing_trained_is_the_module(student: Recipe, zoo: Any, tmp_path: Path
         if "running" not in name:
             torch.testing.assert_close(weights[name], value, atol=1e-20, rtol=0.0, msg=name)
     assert recipe.time_steps == 1
+
+
+def test_a_twin_may_start_from_its_ann_too(student: Recipe, zoo: Any, tmp_path: Path) -> None:
+    """The weights of its twin with ReLU, trained first, scaled to its thresholds: then it begins with these."""
+    base = replace(student, model=Twin(TARGET), neuron=IF(reset=None), epochs=1, start=(Calibrated(images=60),))
+    run = runs.train_recipe(from_ann(replace(base, method=KDSNNResponse())), tmp_path, "cpu")
+    (ann,) = tmp_path.glob("student-ann-*")
+    assert runs.open_run(ann).network().state_dict().keys() == run.network().state_dict().keys()
+    zoo.stored["head.bias"] += 1  # the start was the ANN's, but the module is another one now
+    again = runs.train_recipe(from_ann(replace(base, method=KDSNNResponse())), tmp_path, "cpu")
+    assert again.folder != run.folder
 
 
 def test_what_is_in_the_hash(student: Recipe, zoo: Any) -> None:

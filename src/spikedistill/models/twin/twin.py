@@ -10,8 +10,7 @@ or scaled: the weights are where its training starts.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -21,11 +20,11 @@ from torch.nn.parameter import is_lazy
 
 from spikedistill.errors import InputError, UserCodeError
 from spikedistill.machine.state_files import tensors_digest
-from spikedistill.models.model import Model, Network, Shape
+from spikedistill.models.model import Model, Network, Shape, as_ann
 from spikedistill.models.module import made_anew
 from spikedistill.models.twin.follow import Asked, Followed
 from spikedistill.models.twin.rewrite import Rewritten, rewrite
-from spikedistill.neurons import Activation, BatchNorm, Neuron, Normalisation, ReLU
+from spikedistill.neurons import BatchNorm, Neuron, Normalisation
 
 TOLERANCE = 1e-3
 """Of the largest logit: by how much a twin with ReLU may answer otherwise than its module, whose sums have another
@@ -190,7 +189,7 @@ def _asked(module: nn.Module, images: Tensor, classes: int, name: str) -> Tensor
 def _compare(network: TwinNetwork, images: Tensor, answer: Tensor, name: str) -> None:
     """Raise InputError where a twin with ReLU does not say what its module says."""
     network.eval()
-    with _with_relu(network):
+    with as_ann(network):
         said = network(images, 1)[0]
     network.train()
     distance = (said - answer).abs().max()
@@ -200,17 +199,3 @@ def _compare(network: TwinNetwork, images: Tensor, answer: Tensor, name: str) ->
             "Something in the module's forward pass is out of torch.fx's sight: hooks on its modules, tensors that are "
             "changed in place under another name, numbers that differ from call to call."
         )
-
-
-@contextmanager
-def _with_relu(network: nn.Module) -> Iterator[None]:
-    """A context in which all neurons of a network are ReLUs."""
-    layers = [module for module in network.modules() if isinstance(module, Activation)]
-    kept = [layer.neuron for layer in layers]
-    for layer in layers:
-        layer.neuron = ReLU()
-    try:
-        yield
-    finally:
-        for layer, neuron in zip(layers, kept, strict=True):
-            layer.neuron = neuron
