@@ -14,7 +14,7 @@ Where the paper is open:
 - alpha and T are not published ("exceed 1"). Defaults: 1/2 and 4, the latter a usual value in the code that the paper
   builds on.
 - Q_S is "the frequency of the spikes" of the last layer (Algorithm 1). Here it is the mean over time of whatever the
-  model's last layer puts out, logits by default.
+  model's last layer puts out: logits by default; spikes with `ConvNet(voters=1)`, the paper's 2conv to the letter.
 - Z is called the "output calculated by the softmax layer"; a softmax of a softmax is not meant: logits.
 """
 

@@ -3,7 +3,7 @@
 Xu et al., "Reversing Structural Pattern Learning with Biologically Inspired Knowledge Distillation for Spiking Neural
 Networks", ACM Multimedia 2024, section 3.2, Eq. (3): W_pruned = W * M, where M is 0 for the share `ratio` of weights
 that are nearest to 0. Under `VanillaKD` this is sparse-KD; a ratio of 0 is self-distillation, where student and teacher
-are of one architecture.
+are of one architecture. The paper has no temperature; Tf-KD's self-distillation, which it follows, has 6.
 
 Where the paper is open:
 - "The weights of all connections in the convolutional layers" are sorted: together, `scope="global"`, the default, or
