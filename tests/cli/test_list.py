@@ -123,6 +123,17 @@ def test_cite(cli):
         assert out.strip() == citations.bibtex(name)
         assert out.startswith("@")
     assert citations.bibtex("digits-tser").count("@") == 2
+    assert citations.bibtex("kdsnn-table-2") == citations.bibtex("kdsnn")
+    assert citations.bibtex("digits") == citations.bibtex("digits-tser")
+
+
+def test_every_table_can_be_cited_and_none_is_a_recipe():
+    tables = recipe_files.shipped_tables()
+    assert set(citations.table_files()) == set(tables)
+    for name in tables:
+        assert "@" in citations.bibtex(name)
+        with pytest.raises(InputError, match="Unknown recipe"):
+            recipe_files.load(f"{name}-table")
 
 
 def test_names_without_torch_are_the_names_with_it():
@@ -137,7 +148,9 @@ def test_ones_own_methods_and_recipes_are_cited(cli, own):
     assert cli("cite", f"{own}:plain")[1].strip() == citations.bibtex("cross-entropy")
 
 
-@pytest.mark.parametrize("name", ["tsr", "digits-tsr", "digits-kdsn", "x" * 10000, ""], ids=lambda name: name[:9])
+@pytest.mark.parametrize(
+    "name", ["tsr", "digits-tsr", "digits-kdsn", "kdsnn-table-1-table", "x" * 10000, ""], ids=lambda name: name[:9]
+)
 def test_what_cannot_be_cited(name):
     with pytest.raises(InputError, match="Unknown recipe or method"):
         citations.bibtex(name)

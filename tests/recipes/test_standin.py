@@ -1,5 +1,6 @@
 """The stand-in's tables: none of the methods is forgotten, and what chooses sees no test image."""
 
+from spikedistill.cli import cite as citations
 from spikedistill.methods import CrossEntropy, Method, Sum
 from spikedistill.recipe import recipes_of
 from spikedistill.recipes import _files as recipe_files
@@ -20,6 +21,12 @@ def test_every_method_of_this_library_has_a_row():
     labels = [row.label for row in standin_methods.table.rows]
     assert "control: label smoothing" in labels
     assert "control: confidence penalty" in labels
+
+
+def test_every_method_is_cited():
+    cited = citations.bibtex("standin-methods")
+    kinds = {kind.name for kind in shipped_kinds(Method).values()}
+    assert [name for name in sorted(kinds - {"sum"}) if citations.bibtex(name) not in cited] == []
 
 
 def test_labels_say_who_needs_a_spiking_teacher_or_none():

@@ -1,4 +1,4 @@
-"""BibTeX of methods, of teachers and of recipes.
+"""BibTeX of methods, of teachers, of recipes and of tables.
 
 A method's file has it as `CITATION`; so has that of a kind of teacher that a paper is about, with its names as
 `CITED_AS`. A recipe's file names what it cites as `CITES`, and one that does not cites its recipe's method and
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from spikedistill.errors import InputError, nearest, pick, shown
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.recipes._groups import constant
-from spikedistill.recipes._names import possible, possible_files
+from spikedistill.recipes._names import TABLE, names_in, possible, possible_files, table_name
+from spikedistill.recipes._names import recipe_files as recipe_paths
 
 if TYPE_CHECKING:
     from spikedistill.recipe import Recipe
@@ -25,10 +26,10 @@ TEACHERS = METHODS.parent / "teachers"
 
 
 def bibtex(name: str, own: bool = False) -> str:
-    """Return the BibTeX of a method or a kind of teacher, or of all that a recipe cites.
+    """Return the BibTeX of a method or a kind of teacher, or of all that a recipe or a table cites.
 
     Args:
-        name: Of a method, of a teacher that a paper is about, of a recipe, or a file of recipes.
+        name: Of a method, of a teacher that a paper is about, of a recipe or a table, or a file of recipes.
         own: Whether files of the user's have been imported, which may define methods.
 
     Raises:
@@ -38,10 +39,13 @@ def bibtex(name: str, own: bool = False) -> str:
         entries = [_of(name)]
     elif own and name in own_citations():
         entries = [own_citations()[name]]
+    elif name in table_files():
+        cites = constant(table_files()[name], "CITES", ())
+        entries = [_of(str(cited)) for cited in cites] if isinstance(cites, tuple) else []
     elif name.partition(":")[0].endswith(".py") or possible_files(name):
         entries = [_of(cited) for cited in cited_by(name)]
     else:
-        known = [*citable(), *possible(), *(own_citations() if own else ())]
+        known = [*citable(), *table_files(), *possible(), *(own_citations() if own else ())]
         hint = nearest(name, known)
         raise InputError(f"Unknown recipe or method {shown(name)}.{hint} `spikedistill list` shows all.")
     text = "\n\n".join(dict.fromkeys(entry.strip() for entry in entries if entry.strip()))
@@ -57,6 +61,11 @@ def cited_by(name: str) -> tuple[str, ...]:
     path = Path(file) if file.endswith(".py") else possible_files(name)[0]
     cites = constant(path, "CITES", None)
     return tuple(map(str, cites)) if isinstance(cites, tuple | list) else _methods_of(recipe) + _teachers_of(recipe)
+
+
+def table_files() -> dict[str, Path]:
+    """Return the files of this library's tables by their names."""
+    return {table_name(path, TABLE): path for path in recipe_paths() if TABLE in names_in(path).assigned}
 
 
 def _methods_of(recipe: "Recipe") -> tuple[str, ...]:

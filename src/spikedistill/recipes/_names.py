@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+TABLE = "table"
+"""Variable of a file's own table, which is called by the file alone."""
 _MAKES_NAMES = ("globals", "vars", "locals", "exec", "setattr")
 
 
@@ -88,7 +90,7 @@ def recipe_name(path: Path, variable: str) -> str:
 
 def table_name(path: Path, variable: str) -> str:
     """Return what a table is called on the command line: `kdsnn_table_1.table` is `kdsnn-table-1`."""
-    return path.stem.replace("_", "-") if variable == "table" else recipe_name(path, variable)
+    return path.stem.replace("_", "-") if variable == TABLE else recipe_name(path, variable)
 
 
 def possible_tables() -> dict[str, Path]:
@@ -99,7 +101,10 @@ def possible_tables() -> dict[str, Path]:
 def possible() -> dict[str, tuple[Path, str]]:
     """Return file and variable of each name that may be a recipe of this library; a helper's name may be among them."""
     return {
-        recipe_name(path, variable): (path, variable) for path in recipe_files() for variable in names_in(path).assigned
+        recipe_name(path, variable): (path, variable)
+        for path in recipe_files()
+        for variable in names_in(path).assigned
+        if variable != TABLE
     }
 
 
@@ -110,4 +115,5 @@ def possible_files(name: str) -> list[Path]:
         for path in recipe_files()
         if name.startswith(recipe_name(path, ""))
         and (names_in(path).any_other or name in {recipe_name(path, one) for one in names_in(path).assigned})
+        and name != recipe_name(path, TABLE)
     ]

@@ -8,7 +8,7 @@ from spikedistill.recipes._reverse_kd import CPU, NOTE, SOURCE, TINY
 from spikedistill.recipes.reverse_kd_table_1 import table as _table_1
 from spikedistill.table import Table
 
-CITES = ("vanilla-kd", "default-kd")
+CITES = ("sparse-kd", "vanilla-kd")
 
 table = Table(
     "Reverse KD: the student on Tiny-ImageNet by prune ratio",

@@ -9,7 +9,7 @@ from itertools import chain
 from spikedistill.recipes._reverse_kd import CIFAR, CPU, GESTURE, NOTE, SOURCE, TINY, row, sparse, student
 from spikedistill.table import Row, Table
 
-CITES = ("vanilla-kd", "default-kd")
+CITES = ("sparse-kd", "vanilla-kd")
 _PAPER: dict[tuple[str, str], dict[float, tuple[float, float]]] = {
     (CIFAR, "ResNet18"): {
         0.0: (71.30, 72.63),

@@ -9,7 +9,7 @@ from spikedistill.recipes._standin import CANDIDATES, LEARNING_RATES, NOTE, SOUR
 from spikedistill.table import Row, Table
 
 GROUP = "experiments"
-CITES = ("vanilla-kd", "kdsnn", "tser", "distilling-spikes", "default-kd")
+CITES = ("vanilla-kd", "sparse-kd", "kdsnn", "tser", "distilling-spikes", "default-kd")
 
 _learning_rates = tuple(
     Row(f"{rate:g}", replace(scratch_at(rate), name=f"standin-scratch-{rate:g}"), group="learning rate")

@@ -10,7 +10,9 @@ from spikedistill.table import Row, Table
 GROUP = "experiments"
 CITES = (
     "vanilla-kd",
+    "sparse-kd",
     "kdsnn",
+    "kdsnn-feature",
     "tser",
     "twsnn",
     "hta-kl",
@@ -29,6 +31,7 @@ CITES = (
     "etc",
     "strong-to-weak",
     "confidence-penalty",
+    "cross-entropy",
 )
 
 table = Table(

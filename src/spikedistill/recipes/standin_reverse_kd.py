@@ -9,7 +9,7 @@ from spikedistill.recipes._standin import CANDIDATES, NOTE, SOURCE, pruned, scra
 from spikedistill.table import Row, Table
 
 GROUP = "experiments"
-CITES = ("default-kd", "vanilla-kd")
+CITES = ("sparse-kd", "vanilla-kd", "default-kd")
 _SPARSE, _DEFAULT = "sparse-KD", "default-KD"
 _ALPHA = CANDIDATES["sparse-KD (its own network at ratio 0.3)"].chosen
 _WEIGHT = CANDIDATES["default-kd (no teacher)"].chosen
