@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from spikedistill.values.plain import from_json, to_json
 
 RESULTS = Path(__file__).parents[2] / "results"
 HASHES = json.loads((RESULTS / "hashes.json").read_text())
+RECIPES = recipe_files.shipped()
+TABLES = tuple(recipe_files.shipped_tables().values())
 
 
 def kept(place: str) -> Recipe:
@@ -43,17 +45,18 @@ def test_a_recipe_or_a_table_of_this_library_gives_the_run(place):
     }
 
 
+@cache
 def shipped(name, seed):
     """What this library has under a name for a seed: a recipe, and what tables train in any budget, teachers too."""
-    if name in recipe_files.shipped():
-        yield with_seed(recipe_files.load(name), seed, tied=True)
-    for table in recipe_files.shipped_tables().values():
+    found = [with_seed(recipe_files.load(name), seed, tied=True)] if name in RECIPES else []
+    for table in TABLES:
         for row in table.rows:
             if row.recipe is None or name.removesuffix("-cpu") not in names_of(row.recipe):
                 continue
             for budget in ("paper", "cpu") if table.cpu is not None else ("paper",):
                 recipe = table.recipe(row, seed, budget)
-                yield from (recipe, *recipes_of(recipe.teacher))
+                found += [recipe, *recipes_of(recipe.teacher)]
+    return found
 
 
 def names_of(recipe):
