@@ -3,7 +3,8 @@
 Each rung has the parts of the one before it, but for what it says, and takes about ten minutes in all: a twin that is
 start or teacher is counted, evaluation is not. (An epoch at T = 4: 212 s; on rates 127 s; at T = 1 and of the ANN 60 s;
 the teacher's answers 20 s: the steps of docs/speed.md, times 50,000 images.) Hyper-parameters are those that short
-trainings of ANNs take (airbench94, arXiv 2404.00498), and a first look of one seed; none was chosen on test images.
+trainings of ANNs take (airbench94, arXiv 2404.00498), none was searched for; that the whitened first convolution comes
+so early follows a first look of one seed at a smaller network (docs/short-trainings.md).
 
     plain       cross-entropy, T = 4 throughout, cosine; 3 epochs
     short       + up and down in straight lines, Nesterov, norms' biases at 8 times the rate, alternating flip
