@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikedistill.cli import seeds
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.shown import print_table
-from spikedistill.errors import Busy, InputError, Stopped
+from spikedistill.errors import Busy, InputError, Stopped, nearest, shown
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,12 +34,24 @@ def table_command(words: list[str]) -> int:
     if given.table is None:
         _list_tables(given)
         return 0
-    table = recipe_files.load_table(given.table)
+    table = _with_columns(recipe_files.load_table(given.table), given.columns or "")
     rows = table.chosen(tuple(filter(None, (given.rows or "").split(","))))
     chosen_seeds = table.seeds if given.seeds is None else seeds.parse_seeds(given.seeds)
     if given.budget == "smoke":
         return _smoke(table, rows, given)
     return _show_or_run(table, rows, chosen_seeds, given)
+
+
+def _with_columns(table: "Table", names: str) -> "Table":
+    """Return a table that shows more. Raises InputError where there is no such column."""
+    from spikedistill.runs.cells import COLUMNS, NUMBERED
+
+    more = [name.strip() for name in names.split(",") if name.strip()]
+    for name in more:
+        if name not in COLUMNS and name not in table.columns and not NUMBERED.fullmatch(name):
+            allowed = f"Allowed: {', '.join(COLUMNS)}, and T = 2 for the accuracy after so many steps."
+            raise InputError(f"There is no column {shown(name)}.{nearest(name, COLUMNS)} {allowed}")
+    return replace(table, columns=tuple(dict.fromkeys((*table.columns, *more))))
 
 
 def _parser() -> Parser:
@@ -54,6 +67,7 @@ def _parser() -> Parser:
     parser.add_argument("table", metavar="NAME", nargs="?", help="a table; all are listed where there is none")
     parser.add_argument("--run", action="store_true", help="train what is missing, teachers first")
     parser.add_argument("--rows", help="labels or groups of rows, separated by commas; * stands for anything")
+    parser.add_argument("--columns", help="more columns: energy, rate, synops, ...; docs/energy.md")
     parser.add_argument("--seeds", help="0-4 or 0,2,5; the table's own by default")
     parser.add_argument(
         "--budget",

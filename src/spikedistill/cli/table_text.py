@@ -51,8 +51,9 @@ def _cells(table: Table, line: Line, difference: Difference | None) -> dict[str,
 def _number(numbers: Numbers | None) -> str:
     if numbers is None:
         return ""
-    deviation = "" if numbers.deviation is None else f" ± {numbers.deviation:.2f}"
-    return f"{numbers.mean:.2f}{deviation}"
+    digits = ".2f" if abs(numbers.mean) >= 0.1 or not numbers.mean else ".2g"
+    deviation = "" if numbers.deviation is None else f" ± {numbers.deviation:{digits}}"
+    return f"{numbers.mean:{digits}}{deviation}"
 
 
 def _size(numbers: Numbers | None) -> str:

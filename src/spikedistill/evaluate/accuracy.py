@@ -20,6 +20,8 @@ class Accuracy:
     """From the logits of step t alone."""
     cumulative: tuple[float, ...]
     """From the mean of the logits of steps 1 to t, as a run of t steps gives; the last is the accuracy at T."""
+    top5: float | None = None
+    """Share of images whose class is among the five most probable at T; None where there are at most ten classes."""
 
     @property
     def final(self) -> float:
@@ -45,17 +47,22 @@ def accuracy(
     network.eval()
     alone: torch.Tensor | int = 0
     together: torch.Tensor | int = 0
+    in_five: torch.Tensor | int = 0
     with FrozenWeights():
         for batch in split.in_order(batch_size):
             x = normalise(batch.images, data.mean, data.std)
             with autocast(x.device, precision):
                 logits = network(x, steps).float()
             alone = alone + (logits.argmax(-1) == batch.labels).sum(1)
+            if data.classes > 10:
+                in_five = in_five + (logits.sum(0).topk(5).indices == batch.labels[:, None]).any(1).sum()
             together = together + (logits.cumsum(0).argmax(-1) == batch.labels).sum(1)
     network.train(was_training)
     assert isinstance(alone, torch.Tensor)
     assert isinstance(together, torch.Tensor)
     count = len(split)
     return Accuracy(
-        tuple(right / count for right in alone.tolist()), tuple(right / count for right in together.tolist())
+        tuple(right / count for right in alone.tolist()),
+        tuple(right / count for right in together.tolist()),
+        int(in_five) / count if data.classes > 10 else None,
     )

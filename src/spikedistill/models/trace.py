@@ -11,7 +11,7 @@ no layer, but it is followed: `x + y` has the sources of both.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -75,22 +75,34 @@ def trace(network: nn.Module, images: Tensor, steps: int | None = None) -> list[
     was_training = network.training
     network.eval()
     try:
-        with _hooked(network, tracer), tracer:
+        with watching(network, tracer), tracer:
             network(images) if steps is None else network(images, steps)
     finally:
         network.train(was_training)
     return tracer.layers
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """What sees every call of a layer."""
+
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        """Before a call."""
+
+    def leave(self, path: str) -> Callable[[nn.Module, Any, Any, Any], Any]:
+        """Return what is called after each call of the module at that path: with it, its arguments and its result."""
+
+
 @contextmanager
-def _hooked(network: nn.Module, tracer: "_Tracer") -> Iterator[None]:
+def watching(network: nn.Module, watcher: Watcher) -> Iterator[None]:
+    """A context in which a watcher sees the calls of all layers, in the order of the list that `trace` returns."""
     handles = []
     for path, module in network.named_modules():
         # an identity is seen through; attention does not call its own last linear layer
         if (any(module.children()) and not isinstance(module, nn.MultiheadAttention)) or type(module) is nn.Identity:
             continue
-        handles.append(module.register_forward_pre_hook(tracer.enter, with_kwargs=True))
-        handles.append(module.register_forward_hook(tracer.leave(path), with_kwargs=True))
+        handles.append(module.register_forward_pre_hook(watcher.enter, with_kwargs=True))
+        handles.append(module.register_forward_hook(watcher.leave(path), with_kwargs=True))
     try:
         yield
     finally:
@@ -135,7 +147,7 @@ class _Tracer(TorchFunctionMode):
                     self.tag(output, sources, signal)
         return result
 
-    def enter(self, _module: nn.Module, _args: Any, _kwargs: Any) -> None:
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ARG002
         """What a layer does inside is its own affair."""
         self.depth += 1
 

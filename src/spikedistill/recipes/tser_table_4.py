@@ -3,14 +3,15 @@
 The paper's numbers are those of syops-counter: 4.6 pJ for a multiply-accumulate, 0.9 pJ for an accumulate, norms and
 pools counted. Of VGG16 it prints energies that its own counts do not give: they are 1.415 (KDSNN), 1.397 (LaSNN) and
 1.416 mJ (BKDSNN).
-Ours are not measured yet.
+Ours
+are filled in by `spikedistill evaluate --what energy` of the runs.
 """
 
 from spikedistill.recipes._tser import CIFAR100_, CPU, METHODS, NOTE, SOURCE, VANILLA, student
 from spikedistill.table import Row, Table
 
 CITES = ("tser", "lasnn", "kdsnn", "kdsnn-feature", "bkdsnn")
-_COLUMNS = ("OPs", "ACs", "MACs", "energy", "seconds a batch", "firing rate")
+_COLUMNS = ("syops OPs", "syops ACs", "syops MACs", "syops energy", "seconds a batch", "rate")
 _METHODS = {"vanilla KD": VANILLA} | METHODS
 _PAPER = {
     "ResNet18": {

@@ -13,6 +13,7 @@ from spikedistill.machine.device import pick_device
 from spikedistill.machine.progress import Reporter
 from spikedistill.models.size import size
 from spikedistill.recipe import Recipe, everywhere
+from spikedistill.runs.evaluation import energy_measured
 from spikedistill.runs.folder import find
 from spikedistill.runs.train import check, contexts, resolve, with_root
 from spikedistill.table import Budget, Row, Table
@@ -36,13 +37,30 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
     "spread of steps": lambda _recipe, metrics: 100 * _spread(metrics["accuracy_by_step"]),
     "minutes": lambda _recipe, metrics: metrics["seconds"] / 60,
     "validation": lambda _recipe, metrics: 100 * metrics["validation_accuracy"],
+    "rate": lambda _recipe, metrics: 100 * metrics[MEASURED]["firing_rate"],
+    "energy": lambda _recipe, metrics: _counted(metrics, "exact")["energy_mj"]["45nm-fp32"],
+    "ACs": lambda _recipe, metrics: _counted(metrics, "exact")["acs"] / 1e6,
+    "MACs": lambda _recipe, metrics: _counted(metrics, "exact")["macs"] / 1e6,
+    "synops": lambda _recipe, metrics: _counted(metrics, "exact")["synops"] / 1e6,
+    "syops energy": lambda _recipe, metrics: _counted(metrics, "syops")["energy_mj"]["45nm-fp32"],
+    "syops ACs": lambda _recipe, metrics: _counted(metrics, "syops")["acs"] / 1e6,
+    "syops MACs": lambda _recipe, metrics: _counted(metrics, "syops")["macs"] / 1e6,
+    "syops OPs": lambda _recipe, metrics: _counted(metrics, "syops")["dense"] / 1e6,
 }
 """What a table can show of a finished run beside its accuracy; also `T = 2`, the accuracy after so many steps, and
 `step 2`, that of this time step's output alone, over all of which there are a mean and a spread.
 
 `parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions, `weights`
-are parameters too, one by one; accuracies are in per cent.
+are parameters too, one by one; accuracies are in per cent. From `rate` on they are what `evaluate --what energy` has
+measured: firing rate in per cent; of an image operations in millions, energy in mJ (45 nm, fp32), by the convention
+`exact` or, where the name says so, `syops` (docs/energy.md).
 """
+MEASURED = "measured"
+
+
+def _counted(metrics: Metrics, convention: str) -> dict[str, Any]:
+    counted: dict[str, Any] = metrics[MEASURED]["conventions"][convention]
+    return counted
 
 
 BY_STEP = {"T =": "accuracy_cumulative", "step": "accuracy_by_step"}
@@ -150,7 +168,8 @@ def look(cell: Cell, root: Path) -> Found:
         return Found("missing")
     if not (run.folder / "metrics.json").is_file():
         return Found("begun", None, run.folder)
-    return Found("done", run.metrics, run.folder)
+    measured = energy_measured(run)
+    return Found("done", run.metrics | ({MEASURED: measured} if measured else {}), run.folder)
 
 
 @dataclass(frozen=True)
@@ -247,6 +266,6 @@ def _shown(name: str, done: Sequence[tuple[Cell, Metrics]]) -> list[float]:
         try:
             assert cell.recipe is not None
             values.append(COLUMNS[name](cell.recipe, metrics))
-        except KeyError:  # a run without a validation split has no accuracy on one
+        except (KeyError, TypeError):  # a run without a validation split has no accuracy on one, an ANN no firing rate
             continue
     return values

@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from spikedistill.data.batches import Batches
-from spikedistill.data.dataset import MOST
+from spikedistill.data.dataset import MOST, Dataset
+from spikedistill.data.split import Splits
 from spikedistill.errors import InputError, nearest, shown
 from spikedistill.evaluate import norms
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import channels_last, pick_device
+from spikedistill.models import Network
 from spikedistill.recipe import MOST_STEPS
 from spikedistill.runs.train import Run
 from spikedistill.training.norms import batches_of
@@ -42,25 +44,10 @@ def evaluate_run(
         InputError: `steps` or `reestimate` is no number of them, the run is not finished, its files are damaged, or it
             has no such split or weights.
     """
-    check_steps(steps)
     if not 0 <= reestimate <= MOST:
         raise InputError(f"reestimate must be a number of training images, 0 to {MOST}, not {shown(reestimate)}.")
-    if split not in SPLITS:
-        raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
-    keep_freed_memory()
-    place = pick_device(device)
-    recipe = run.recipe
-    if steps is not None and recipe.data.steps not in (None, steps):
-        raise InputError(
-            f"steps is {steps}, and the data of {run.folder} are frames of {recipe.data.steps} steps. Leave steps out."
-        )
-    network = channels_last(run.network(weights), place)
-    data = recipe.data if root is None else replace(recipe.data, root=root)
-    splits = data.load()
-    part = getattr(splits, split)
-    if part is None:
-        raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
-    asked = steps or recipe.steps
+    network, data, splits, asked = ready(run, steps, split, root, device, weights)
+    recipe, place, part = run.recipe, pick_device(device), getattr(splits, split)
     result = accuracy(network, part.to(place), data, asked, recipe.precision)
     anew: dict[str, Any] = {}
     if reestimate:
@@ -74,10 +61,41 @@ def evaluate_run(
         "accuracy": result.final,
         "accuracy_by_step": result.by_step,
         "accuracy_cumulative": result.cumulative,
+        **({} if result.top5 is None else {"accuracy_top5": result.top5}),
         "steps": len(result.by_step),
         "split": split,
         "images": len(part),
     }
+
+
+def ready(
+    run: Run,
+    steps: int | None = None,
+    split: str = "test",
+    root: str | None = None,
+    device: str = "auto",
+    weights: str = "last",
+) -> tuple[Network, Dataset, Splits, int]:
+    """Return the network of a run on a device, its data with all splits, and T.
+
+    Arguments and what it raises: see `evaluate_run`.
+    """
+    check_steps(steps)
+    if split not in SPLITS:
+        raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
+    keep_freed_memory()
+    place = pick_device(device)
+    recipe = run.recipe
+    if steps is not None and recipe.data.steps not in (None, steps):
+        raise InputError(
+            f"steps is {steps}, and the data of {run.folder} are frames of {recipe.data.steps} steps. Leave steps out."
+        )
+    network = channels_last(run.network(weights), place)
+    data = recipe.data if root is None else replace(recipe.data, root=root)
+    splits = data.load()
+    if getattr(splits, split) is None:
+        raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
+    return network, data, splits, steps or recipe.steps
 
 
 def check_steps(steps: int | None) -> None:

@@ -1,0 +1,62 @@
+"""evaluation.json: what a finished run was measured to be, beside metrics.json.
+
+    {"schema": 1, "evaluations": [{"what": "energy", "steps": 4, "split": "test", "weights": "last", ...}, ...]}
+
+An evaluation says what was measured, on which images, by which versions on which machine. One that is made again takes
+the place of the one before; one at another T, split or weights stands beside it.
+"""
+
+import json
+import os
+from typing import Any
+
+from spikedistill.errors import InputError
+from spikedistill.runs.folder import Run, write_json
+from spikedistill.runs.provenance import versions
+
+FILE = "evaluation.json"
+SCHEMA = 1
+KEY = ("what", "steps", "split", "weights", "reestimated")
+
+
+def evaluations(run: Run) -> list[dict[str, Any]]:
+    """Return what has been measured of a run; nothing where there is no file.
+
+    Raises:
+        InputError: the file is damaged, or of another schema.
+    """
+    path = run.folder / FILE
+    if not os.path.lexists(path):
+        return []
+    try:
+        content = json.loads(path.read_text())
+        found, schema = content["evaluations"], content["schema"]
+        sound = isinstance(found, list) and all(isinstance(one, dict) and "what" in one for one in found)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sound, schema, found = False, None, []
+    if schema is not None and schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema}; this version reads {SCHEMA}. Move it away and evaluate again.")
+    if not sound:
+        raise InputError(f"{path} is damaged. Delete it and evaluate the run again; the run itself is not touched.")
+    return list(found)
+
+
+def record(run: Run, evaluation: dict[str, Any]) -> None:
+    """Add an evaluation to those of a run.
+
+    Raises:
+        InputError: see `evaluations`.
+        NotSavedError: the file cannot be written.
+    """
+    stamped = evaluation | {"versions": versions()}
+    others = [one for one in evaluations(run) if any(one.get(name) != stamped.get(name) for name in KEY)]
+    write_json(run.folder / FILE, {"schema": SCHEMA, "recipe": run.recipe.hash, "evaluations": [*others, stamped]})
+
+
+def energy_measured(run: Run) -> dict[str, Any] | None:
+    """Return the counts of a run's last weights on its test images at its own T; None where there are none."""
+    own = {"what": "energy", "split": "test", "weights": "last"}
+    for one in evaluations(run):
+        if own.items() <= one.items() and one.get("steps") in (run.recipe.steps, 1):
+            return one
+    return None
