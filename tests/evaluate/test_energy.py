@@ -25,6 +25,7 @@ from spikedistill.models import (
     ResNet,
     SEWResNet,
     TorchModule,
+    Twin,
     models,
 )
 from spikedistill.models.taps import attach
@@ -461,6 +462,41 @@ def test_a_network_that_goes_different_ways_is_refused():
 
 def spiking_in_steps() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(128, 8), Fire(), nn.Linear(8, 5))
+
+
+class OwnCNN(nn.Module):
+    """A network of ReLUs with a mean and a shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.norm, self.relu, self.pool = nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2)
+        self.head = nn.Linear(4 * 16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.stem(x))
+        x = self.relu(self.norm(self.conv(x)) + x)
+        return cast(Tensor, self.head(torch.flatten(self.pool(x), 1)))
+
+
+def test_a_twin(monkeypatch):
+    """The spiking twin of a network of one's own: by loops, and no spike taken for anything else."""
+    holder = types.ModuleType("holder")
+    holder.make = OwnCNN
+    monkeypatch.setitem(sys.modules, "holder", holder)
+    torch.manual_seed(0)
+    network = Twin("holder:make").build(SHAPE, 5, IF(threshold=0.2)).eval()
+    x = torch.randn(3, *SHAPE)
+    seen = observe(network, [x], 3)
+    counted = exact(seen)
+    first, second = "module.conv.input", "module.pool.input"
+    spikes = tapped(network, x, 3, first, second)
+    expected = (spikes[first] * fan_out(network.module.conv, 8, 8)).sum() / 3  # into the convolution
+    expected += spikes[first].sum() / 3 + spikes[second].sum() / 3 * 5  # the shortcut, and the readout behind the mean
+    assert spikes[first].sum() > 0 < spikes[second].sum()
+    assert counted.acs == pytest.approx(expected)
+    assert counted.macs == fan_out(network.module.stem, 8, 8).sum()
+    assert 0 < mean_rate(rates(seen)) < 1
 
 
 @pytest.mark.parametrize("takes", ["step", "sequence"])

@@ -92,6 +92,7 @@ def report(seen: Activity, network: nn.Module) -> dict[str, Any]:
         "steps": seen.steps,
         "images": seen.images,
         "firing_rate": mean_rate(of_layers),
+        "spikes": math.fsum(share * one.neurons for one in of_layers for share in one.by_step),
         "firing_rates": [
             {"layer": one.path, "neurons": one.neurons, "rate": one.rate, "by_step": list(one.by_step)}
             for one in of_layers

@@ -2,9 +2,7 @@
 
 The paper's numbers are those of syops-counter: 4.6 pJ for a multiply-accumulate, 0.9 pJ for an accumulate, norms and
 pools counted. Of VGG16 it prints energies that its own counts do not give: they are 1.415 (KDSNN), 1.397 (LaSNN) and
-1.416 mJ (BKDSNN).
-Ours
-are filled in by `spikedistill evaluate --what energy` of the runs.
+1.416 mJ (BKDSNN). Ours are filled in from `spikedistill evaluate RUN... --what energy`.
 """
 
 from spikedistill.recipes._tser import CIFAR100_, CPU, METHODS, NOTE, SOURCE, VANILLA, student

@@ -38,6 +38,7 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
     "minutes": lambda _recipe, metrics: metrics["seconds"] / 60,
     "validation": lambda _recipe, metrics: 100 * metrics["validation_accuracy"],
     "rate": lambda _recipe, metrics: 100 * metrics[MEASURED]["firing_rate"],
+    "spikes": lambda _recipe, metrics: metrics[MEASURED]["spikes"] / 1e6,
     "energy": lambda _recipe, metrics: _counted(metrics, "exact")["energy_mj"]["45nm-fp32"],
     "ACs": lambda _recipe, metrics: _counted(metrics, "exact")["acs"] / 1e6,
     "MACs": lambda _recipe, metrics: _counted(metrics, "exact")["macs"] / 1e6,
@@ -52,8 +53,8 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
 
 `parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions, `weights`
 are parameters too, one by one; accuracies are in per cent. From `rate` on they are what `evaluate --what energy` has
-measured: firing rate in per cent; of an image operations in millions, energy in mJ (45 nm, fp32), by the convention
-`exact` or, where the name says so, `syops` (docs/energy.md).
+measured: firing rate in per cent; of an image spikes and operations in millions, energy in mJ (45 nm, fp32), by the
+convention `exact` or, where the name says so, `syops` (docs/energy.md).
 """
 MEASURED = "measured"
 
