@@ -49,7 +49,7 @@ class FewTiny(TinyImageNet):
 
 
 @dataclass(frozen=True)
-class FewImageNet(ImageNet):
+class ImageNetOfAFew(ImageNet):
     """Three classes of two and one pictures, of which the sum alone is stated."""
 
     name: ClassVar[str] = "few-imagenet"
@@ -188,7 +188,7 @@ def large(tmp_path):
 
 
 def test_imagenet_stays_in_its_files(large):
-    data = FewImageNet(root=str(large.parent), augment=(ResizedCrop(), Flip()))
+    data = ImageNetOfAFew(root=str(large.parent), augment=(ResizedCrop(), Flip()))
     splits = data.load()
     assert isinstance(splits.train, PictureSplit)
     assert splits.train.labels.tolist() == [0, 0, 1, 1, 1, 2, 2]
@@ -232,7 +232,7 @@ def test_imagenet_stays_in_its_files(large):
 def test_what_is_wrong_with_imagenet_is_named(large, spoil, words):
     spoil(large)
     with pytest.raises(InputError, match=words) as caught:
-        FewImageNet(root=str(large.parent)).load()
+        ImageNetOfAFew(root=str(large.parent)).load()
     assert "\n" not in str(caught.value)
 
 

@@ -31,17 +31,17 @@ def task(recipe, folder, teacher=None):
 
 @dataclass(frozen=True)
 class Brittle(Method):
-    """Cross-entropy with a term that is not a number from step number `at` on; the first call is the rehearsal's."""
+    """Cross-entropy with a term that is nan from step number `bad_from` on; the first call is the rehearsal's."""
 
     name: ClassVar[str] = "brittle"
     needs_teacher: ClassVar[bool] = False
-    at: int = 6
+    bad_from: int = 6
     value: float = 0.0
     gradient: bool = False
 
     def losses(self, student, teacher, labels):
         CALLS.append(1)
-        bad = len(CALLS) > self.at
+        bad = len(CALLS) > self.bad_from
         if self.gradient:  # finite itself, its gradient is not
             extra = (student.logits * 0).abs().sqrt().sum() if bad else student.logits.sum() * 0
         else:
@@ -71,7 +71,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(student, tmp_path):
 
 def test_there_may_be_no_checkpoint_yet(student, tmp_path):
     with pytest.raises(DivergedError, match=r"epoch 1, step 2\. Last good checkpoint: none yet"):
-        runs.train_recipe(replace(student, method=Brittle(at=2)), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=Brittle(bad_from=2)), tmp_path, "cpu")
     assert not list(tmp_path.glob("*/metrics.json"))
 
 
@@ -91,12 +91,12 @@ def test_weights_that_are_not_finite_are_never_saved(student, tmp_path, monkeypa
 def test_weights_that_are_not_finite_are_no_result(student, tmp_path):
     """In the very last step."""
     with pytest.raises(DivergedError, match=r"not finite at epoch 2, step 4\."):
-        runs.train_recipe(replace(student, method=Brittle(at=8, gradient=True)), tmp_path, "cpu")
+        runs.train_recipe(replace(student, method=Brittle(bad_from=8, gradient=True)), tmp_path, "cpu")
 
 
 def test_the_first_of_many_bad_steps_is_named(student, tmp_path, monkeypatch):
     """Steps are looked at 16 at a time."""
-    recipe = replace(student, method=Brittle(at=19), batch_size=4)
+    recipe = replace(student, method=Brittle(bad_from=19), batch_size=4)
     with pytest.raises(DivergedError, match="epoch 1, step 19"):
         runs.train_recipe(recipe, tmp_path, "cpu")
 

@@ -46,8 +46,10 @@ def discard_stdout_if_full() -> None:
 
 
 def _is_ours(file: str) -> bool:
-    """Whether it is this library's, or what stands between it and the user's: Python's own that imports, and torch."""
-    between = file.startswith("<frozen importlib") or "torch" in Path(file).parts
+    """Whether it is this library's, or what stands between it and the user's: Python's own that imports, torch, and the
+    checks of types around our functions.
+    """
+    between = file.startswith("<frozen importlib") or not {"torch", "jaxtyping"}.isdisjoint(Path(file).parts)
     return between or not {LIBRARY, IMPORTLIB}.isdisjoint(Path(file).parents)
 
 
