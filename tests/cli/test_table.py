@@ -66,6 +66,7 @@ def test_a_table_is_shown_before_and_after_it_has_run(cli, mine):
     assert code == 0, err
     assert "2 of 2" in out
     assert "left" in err
+    assert "epoch" not in err, "a line or two for each training, however many epochs it has"
     code, out, err = cli("table", mine)
     lines = {line.split("  ")[0]: line for line in out.splitlines() if line}
     assert "90.00" in lines["scratch"]

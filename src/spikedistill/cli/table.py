@@ -136,7 +136,7 @@ def _show_or_run(table: "Table", rows: "tuple[Row, ...]", chosen_seeds: tuple[in
 
 def _train(table: "Table", recipes: "list[Recipe]", root: Path, given: "Namespace") -> "tuple[Queue, bool]":
     """Train what is missing; returns what became of it, and whether the user stopped it."""
-    from spikedistill.machine.progress import reporter
+    from spikedistill.machine.progress import OneOfMany, reporter
     from spikedistill.runs.queue import queue_of, work_through, work_through_at_once
     from spikedistill.runs.train import train_recipe
     from spikedistill.runs.worker import Worker
@@ -154,7 +154,7 @@ def _train(table: "Table", recipes: "list[Recipe]", root: Path, given: "Namespac
 
             def work(recipe: "Recipe") -> "Told":
                 try:
-                    train_recipe(recipe, root, given.device, report, wait=False)
+                    train_recipe(recipe, root, given.device, OneOfMany(report), wait=False)
                 except Busy:
                     return "busy"
                 return "done"

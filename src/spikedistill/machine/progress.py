@@ -129,6 +129,33 @@ class Live(Lines):
             self.progress.stop()
 
 
+class OneOfMany(Reporter):
+    """Tells another reporter how one training of a table goes, without the lines for its header and its epochs."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self.inner = inner
+
+    def say(self, text: str) -> None:
+        """See `Reporter`."""
+        self.inner.say(text)
+
+    def begin(self, label: str, done: int, total: int) -> None:
+        """See `Reporter`."""
+        self.inner.begin(label, done, total)
+
+    def step(self, epoch: int, losses: dict[str, float], accuracy: float, images_per_second: float) -> None:
+        """See `Reporter`."""
+        self.inner.step(epoch, losses, accuracy, images_per_second)
+
+    def advance(self) -> None:
+        """See `Reporter`."""
+        self.inner.advance()
+
+    def end(self) -> None:
+        """See `Reporter`."""
+        self.inner.end()
+
+
 def reporter() -> Reporter:
     """Return a live line where stderr is a terminal, else plain lines."""
     console = Console(stderr=True)
