@@ -32,10 +32,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spikedistill.errors import InputError
 from spikedistill.methods.divergences import cross_entropy, mean_logits, target_logits, widened
-from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
-from spikedistill.methods.stages import align, channels, maps, paths_of, same_size, squared_distance
+from spikedistill.methods.method import Losses, MethodModule, Side, Signals, Weights
+from spikedistill.methods.stages import OnStages, align, channels, maps, paths_of, same_size, squared_distance
 from spikedistill.randomness import Draws
 from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
 
@@ -76,10 +75,11 @@ def weighted_soft_labels(
 
 
 @dataclass(frozen=True)
-class BKDSNN(Method):
+class BKDSNN(OnStages):
     """L = hard_weight * CE + alpha * feature + soft_weight * tau^2 * soft labels; see the module.
 
-    Terms: `cross_entropy`, `feature`, `soft_labels`; one whose weight is 0 is left out.
+    Terms: `cross_entropy`, `feature`, `soft_labels`; one whose weight is 0 is left out. Of several stages the last is
+    read.
     """
 
     name: ClassVar[str] = "bkdsnn"
@@ -99,10 +99,6 @@ class BKDSNN(Method):
     """Whether the teacher's map is scaled so that its maximum over the batch is the student's."""
     label_smoothing: float = 0.0
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
-    student_stages: tuple[str, ...] = ("stages",)
-    """Where the student's map is read; of several the last."""
-    teacher_stages: tuple[str, ...] = ("stages",)
-    """Where the teacher's map is read; of several the last."""
 
     def __post_init__(self) -> None:
         check_at_least(self, "alpha", "soft_weight", "hard_weight")
@@ -111,31 +107,10 @@ class BKDSNN(Method):
         check_choice(self, "rescale", get_args(Rescale))
 
     @property
-    def student_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The student's stages."""
-        return self.student_stages
-
-    @property
-    def teacher_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The teacher's stages."""
-        return self.teacher_stages
-
-    @property
     def weights(self) -> Weights:
         """See the class."""
         soft = self.soft_weight * self.temperature**2
         return {"cross_entropy": self.hard_weight, "feature": self.alpha, "soft_labels": soft}
-
-    def losses(
-        self,
-        student: Signals,  # noqa: ARG002
-        teacher: Signals | None,
-        labels: Tensor,  # noqa: ARG002
-        draws: Draws | None = None,  # noqa: ARG002
-    ) -> Losses:
-        """Refused: the restoring block is trained, and `build` makes it. Raises InputError."""
-        self.taught_by(teacher)
-        raise InputError(f"The method {self.name!r} has trained layers. Call what `build` returns.")
 
     def build(self, student: Side, teacher: Side | None) -> "BlurModule":
         """The alignment and the restoring block.

@@ -37,8 +37,8 @@ from torch.nn import functional as F
 
 from spikedistill.errors import InputError
 from spikedistill.methods.divergences import cross_entropy, mean_logits, target_logits, widened
-from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
-from spikedistill.methods.stages import channels, maps, paths_of, same_size
+from spikedistill.methods.method import Losses, MethodModule, Side, Signals, Weights
+from spikedistill.methods.stages import OnStages, channels, maps, paths_of, same_size
 from spikedistill.randomness import Draws
 from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
 
@@ -103,10 +103,10 @@ def normal(draws: Draws, stream: str, *shape: int) -> Float[Tensor, "B *shape"]:
 
 
 @dataclass(frozen=True)
-class CKDSNN(Method):
+class CKDSNN(OnStages):
     """L = hard_weight * CE + samd * tau^2 * SAMD + nld * tau^2 * NLD; see the module.
 
-    Terms: `cross_entropy`, `samd`, `nld`; one whose weight is 0 is left out.
+    Terms: `cross_entropy`, `samd`, `nld`; one whose weight is 0 is left out. Of several stages the last is read.
     """
 
     name: ClassVar[str] = "ckdsnn"
@@ -126,10 +126,6 @@ class CKDSNN(Method):
     """Factor of the labels, 0 or above."""
     label_smoothing: float = 0.0
     """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
-    student_stages: tuple[str, ...] = ("stages",)
-    """Where the student's spikes are read; of several the last."""
-    teacher_stages: tuple[str, ...] = ("stages",)
-    """Where the teacher's map is read; of several the last."""
 
     def __post_init__(self) -> None:
         check_at_least(self, "samd", "nld", "hard_weight")
@@ -137,16 +133,6 @@ class CKDSNN(Method):
         check_share(self, "label_smoothing")
         check_above(self, "temperature", most=1e6)
         check_choice(self, "noise", get_args(Noise))
-
-    @property
-    def student_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The student's stages."""
-        return self.student_stages
-
-    @property
-    def teacher_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The teacher's stages."""
-        return self.teacher_stages
 
     @property
     def weights(self) -> Weights:

@@ -13,10 +13,7 @@ the logits over time, or with `labelled="steps"` at each time step.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from spikedistill.methods.method import Losses, Method, Signals, Weights
-from spikedistill.methods.temporal_targets import Labelled, check_fields, each_other_step, losses_of, weights_of
+from spikedistill.methods.temporal_targets import Lessons, Logits, SelfTaught, each_other_step
 
 CITATION = """\
 @article{zhao2023improving,
@@ -29,33 +26,14 @@ CITATION = """\
 
 
 @dataclass(frozen=True)
-class ETC(Method):
-    """L = CE + weight * tau^2 * mean over i != j of KL(z(j) || z(i)).
-
-    Terms: `cross_entropy` and `self_distillation`; the latter is left out where its weight is 0.
-    """
+class ETC(SelfTaught):
+    """L = CE + weight * tau^2 * mean over i != j of KL(z(j) || z(i))."""
 
     name: ClassVar[str] = "etc"
-    needs_teacher: ClassVar[bool] = False
 
-    weight: float = 1.0
-    """Weight of what steps learn from each other, 0 or above."""
     temperature: float = 4.0
     """tau, above 0."""
-    labelled: Labelled = "mean"
-    """Where labels are learned: from the mean of the logits over time, or at each time step."""
-    label_smoothing: float = 0.0
-    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    @property
-    def weights(self) -> Weights:
-        """See the class."""
-        return weights_of(self)
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """See the class."""
-        steps = student.logits
-        return losses_of(self, each_other_step(steps), steps, labels)
+    def lessons(self, steps: Logits) -> Lessons:
+        """Every step learns from every other one."""
+        return each_other_step(steps)

@@ -29,10 +29,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from spikedistill.errors import InputError
 from spikedistill.methods.divergences import widened
-from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
-from spikedistill.methods.stages import Connector, channels, maps, paths_of, same_size, squared_distance
+from spikedistill.methods.method import Losses, MethodModule, Side, Signals, Weights
+from spikedistill.methods.stages import Connector, OnStages, channels, maps, paths_of, same_size, squared_distance
 from spikedistill.values.checks import check_at_least, check_choice
 
 CITATION = """\
@@ -58,8 +57,11 @@ def hint(
 
 
 @dataclass(frozen=True)
-class FitNet(Method):
-    """The hint of one pair of stages, times `weight`; the term `hint`. No labels: see the module for sums."""
+class FitNet(OnStages):
+    """The hint of one pair of stages, of several the middle ones, times `weight`; the term `hint`.
+
+    No labels: see the module for sums.
+    """
 
     name: ClassVar[str] = "fitnet"
     needs_labels: ClassVar[bool] = False
@@ -68,34 +70,15 @@ class FitNet(Method):
     """Factor of the hint, 0 or above; 100 in public code for the mean."""
     scale: Scale = "mean"
     """Mean over all numbers (public code), or half the sum (Eq. 3)."""
-    student_stages: tuple[str, ...] = ("stages",)
-    """Where the student is guided; of several the middle one."""
-    teacher_stages: tuple[str, ...] = ("stages",)
-    """Where the teacher's hint is read; of several the middle one."""
 
     def __post_init__(self) -> None:
         check_at_least(self, "weight")
         check_choice(self, "scale", get_args(Scale))
 
     @property
-    def student_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The student's stages."""
-        return self.student_stages
-
-    @property
-    def teacher_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The teacher's stages."""
-        return self.teacher_stages
-
-    @property
     def weights(self) -> Weights:
         """See the class."""
         return {"hint": self.weight}
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """Refused: the regressor is trained, and `build` makes it. Raises InputError."""
-        self.taught_by(teacher)
-        raise InputError(f"The method {self.name!r} has trained layers. Call what `build` returns.")
 
     def build(self, student: Side, teacher: Side | None) -> "HintModule":
         """The regressor.

@@ -38,17 +38,16 @@ none is negative), and the logger `spikedistill` says so.
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spikedistill.errors import InputError
 from spikedistill.methods.divergences import widened
-from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
-from spikedistill.methods.stages import Connector, channels, maps, pairs_of, same_size
+from spikedistill.methods.method import Losses, MethodModule, Side, Signals, Weights
+from spikedistill.methods.stages import Connector, OnStages, channels, maps, pairs_of, same_size
 from spikedistill.values.checks import check_at_least, check_choice
 
 CITATION = """\
@@ -109,7 +108,7 @@ def partial_l2(student: Float[Tensor, "B C H W"], teacher: Float[Tensor, "B C H 
 
 
 @dataclass(frozen=True)
-class KDSNNFeature(Method):
+class KDSNNFeature(OnStages):
     """Eq. (6) over all stages, times `weight`; the term `feature`. No labels: see the module for sums."""
 
     name: ClassVar[str] = "kdsnn-feature"
@@ -121,9 +120,7 @@ class KDSNNFeature(Method):
     """1x1 convolution with batch norm (OFD's code), or alone (the paper)."""
     stage_weights: StageWeights = "halved"
     """1 for the last stage and half of it for each before (OFD), or 1 for all (the paper's Eq. 6)."""
-    student_stages: tuple[str, ...] = ("stages",)
-    """Where the student's firing rates are read: "stages" for all of its own, or dotted paths."""
-    teacher_stages: tuple[str, ...] = ("stages.current",)
+    teacher_stages: tuple[str, ...] = field(default=("stages.current",), kw_only=True)
     """Where the teacher's currents before the ReLU are read; as many."""
 
     def __post_init__(self) -> None:
@@ -132,24 +129,9 @@ class KDSNNFeature(Method):
         check_choice(self, "stage_weights", get_args(StageWeights))
 
     @property
-    def student_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The student's stages."""
-        return self.student_stages
-
-    @property
-    def teacher_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The teacher's stages."""
-        return self.teacher_stages
-
-    @property
     def weights(self) -> Weights:
         """See the class."""
         return {"feature": self.weight}
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """Refused: the connectors are trained, and `build` makes them. Raises InputError."""
-        self.taught_by(teacher)
-        raise InputError(f"The method {self.name!r} has trained layers. Call what `build` returns.")
 
     def build(self, student: Side, teacher: Side | None) -> "FeatureModule":
         """A connector and the margins for each stage.

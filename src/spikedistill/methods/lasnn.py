@@ -34,8 +34,9 @@ from torch.nn import functional as F
 
 from spikedistill.errors import InputError
 from spikedistill.methods.divergences import widened
-from spikedistill.methods.method import Losses, Method, MethodModule, Side, Signals, Weights
-from spikedistill.methods.stages import align, maps, pairs_of, same_size, squared_distance
+from spikedistill.methods.method import Losses, MethodModule, Side, Signals, Weights
+from spikedistill.methods.stages import OnStages, align, maps, pairs_of, same_size, squared_distance
+from spikedistill.randomness import Draws
 from spikedistill.values.checks import check_above, check_at_least, check_choice
 
 CITATION = """\
@@ -73,7 +74,7 @@ def attention_transfer(
 
 
 @dataclass(frozen=True)
-class LaSNN(Method):
+class LaSNN(OnStages):
     """Attention transfer at all stages, the term `attention`; or squared distances of features, the term `feature`.
 
     No labels: see the module for sums.
@@ -92,10 +93,6 @@ class LaSNN(Method):
     """Factor of attention transfer, 0 or above; halved in Eq. (2)."""
     alpha: float = 7e-5
     """Factor of the squared distance, 0 or above."""
-    student_stages: tuple[str, ...] = ("stages",)
-    """Where the student's firing rates are read: "stages" for all of its own, or dotted paths."""
-    teacher_stages: tuple[str, ...] = ("stages",)
-    """Where the teacher's activations are read; as many."""
 
     def __post_init__(self) -> None:
         check_choice(self, "variant", get_args(Variant))
@@ -105,23 +102,19 @@ class LaSNN(Method):
         check_at_least(self, "beta", "alpha")
 
     @property
-    def student_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The student's stages."""
-        return self.student_stages
-
-    @property
-    def teacher_taps(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The teacher's stages."""
-        return self.teacher_stages
-
-    @property
     def weights(self) -> Weights:
         """See the class."""
         if self.variant == "mse":
             return {"feature": self.alpha}
         return {"attention": self.beta if self.mode == "code" else self.beta / 2}
 
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:
+    def losses(
+        self,
+        student: Signals,
+        teacher: Signals | None,
+        labels: Tensor,
+        draws: Draws | None = None,  # noqa: ARG002
+    ) -> Losses:
         """See the class. Raises InputError where the variant "mse" has layers to train, which `build` makes."""
         taught = self.taught_by(teacher)
         module = self.build(Side(None, student), Side(None, taught))

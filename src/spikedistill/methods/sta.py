@@ -15,10 +15,7 @@ logits where a step is wrong (ELA), which this is not.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from spikedistill.methods.method import Losses, Method, Signals, Weights
-from spikedistill.methods.temporal_targets import Labelled, check_fields, losses_of, mixture_of_others, weights_of
+from spikedistill.methods.temporal_targets import Labelled, Lessons, Logits, SelfTaught, mixture_of_others
 
 CITATION = """\
 @article{sun2026not,
@@ -32,14 +29,10 @@ CITATION = """\
 
 
 @dataclass(frozen=True)
-class STA(Method):
-    """L = CE + weight * tau^2 * mean_t KL to the mixture of the other steps.
-
-    Terms: `cross_entropy` and `self_distillation`; the latter is left out where its weight is 0.
-    """
+class STA(SelfTaught):
+    """L = CE + weight * tau^2 * mean_t KL to the mixture of the other steps."""
 
     name: ClassVar[str] = "sta"
-    needs_teacher: ClassVar[bool] = False
 
     weight: float = 0.15
     """Weight of the alignment, 0 or above."""
@@ -47,18 +40,7 @@ class STA(Method):
     """tau, above 0."""
     labelled: Labelled = "steps"
     """Where labels are learned: at each time step (public code), or from the mean of the logits over time."""
-    label_smoothing: float = 0.0
-    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    @property
-    def weights(self) -> Weights:
-        """See the class."""
-        return weights_of(self)
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """See the class."""
-        steps = student.logits
-        return losses_of(self, mixture_of_others(steps), steps, labels)
+    def lessons(self, steps: Logits) -> Lessons:
+        """Each step learns from a mixture of the others."""
+        return mixture_of_others(steps)

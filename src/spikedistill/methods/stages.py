@@ -5,6 +5,8 @@ where neurons spike, is a map [B, C, H, W], with H = W = 1 for the latter.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -13,8 +15,43 @@ from torch.nn import functional as F
 
 from spikedistill.errors import InputError
 from spikedistill.methods.divergences import widened
-from spikedistill.methods.method import Side, Signals
+from spikedistill.methods.method import Losses, Method, Side, Signals
 from spikedistill.neurons import BatchNorm
+from spikedistill.randomness import Draws
+
+
+@dataclass(frozen=True)
+class OnStages(Method):
+    """Base of methods that read activations: which, of student and teacher, are two fields."""
+
+    abstract: ClassVar[bool] = True
+
+    student_stages: tuple[str, ...] = field(default=("stages",), kw_only=True)
+    """Where the student is read: "stages" for all of its own, or dotted paths."""
+    teacher_stages: tuple[str, ...] = field(default=("stages",), kw_only=True)
+    """Where the teacher is read, likewise."""
+
+    @property
+    def student_taps(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The student's stages."""
+        return self.student_stages
+
+    @property
+    def teacher_taps(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The teacher's stages."""
+        return self.teacher_stages
+
+    def losses(
+        self,
+        student: Signals,  # noqa: ARG002
+        teacher: Signals | None,
+        labels: Tensor,  # noqa: ARG002
+        draws: Draws | None = None,  # noqa: ARG002
+    ) -> Losses:
+        """Refused where layers are trained, which `build` makes. Raises InputError."""
+        self.taught_by(teacher)
+        raise InputError(f"The method {self.name!r} has trained layers. Call what `build` returns.")
+
 
 Pairs = list[tuple[str, str]]
 """Paths of the student's and of the teacher's stages, in their order."""

@@ -17,21 +17,12 @@ Where the paper is open to us (no public code was found):
   `labelled="steps"` at each time step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
-from spikedistill.methods.method import Losses, Method, Signals, Weights
-from spikedistill.methods.temporal_targets import (
-    Labelled,
-    check_fields,
-    confidence,
-    losses_of,
-    one_for_all,
-    one_step,
-    weights_of,
-)
+from spikedistill.methods.temporal_targets import Lessons, Logits, SelfTaught, confidence, one_for_all, one_step
 from spikedistill.values.checks import check_choice
 
 CITATION = """\
@@ -47,78 +38,42 @@ Learners = Literal["extreme", "all"]
 
 
 @dataclass(frozen=True)
-class StrongToWeak(Method):
-    """L = CE + weight * tau^2 * KL(the surest step || the least sure step).
+class OneTeaches(SelfTaught):
+    """Base of both: one step teaches another one, or all."""
 
-    Terms: `cross_entropy` and `self_distillation`; the latter is left out where its weight is 0.
-    """
+    abstract: ClassVar[bool] = True
 
-    name: ClassVar[str] = "strong-to-weak"
-    needs_teacher: ClassVar[bool] = False
-
-    weight: float = 1.0
-    """Weight of what the strong step teaches, 0 or above."""
-    temperature: float = 2.0
-    """tau, above 0."""
-    learners: Learners = "extreme"
-    """Who learns from the strong step: the weak one, or all."""
-    labelled: Labelled = "mean"
-    """Where labels are learned: from the mean of the logits over time, or at each time step."""
-    label_smoothing: float = 0.0
-    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
+    learners: Learners = field(default="extreme", kw_only=True)
+    """Who learns: the step at the other end, or all."""
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         check_choice(self, "learners", get_args(Learners))
 
-    @property
-    def weights(self) -> Weights:
-        """See the class."""
-        return weights_of(self)
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """See the class."""
-        steps = student.logits
-        sure = confidence(steps)
-        strong, weak = sure.argmax(), sure.argmin()
-        lessons = one_for_all(steps, strong) if self.learners == "all" else one_step(steps, strong, weak)
-        return losses_of(self, lessons, steps, labels)
+    def from_to(self, steps: Logits, taught: Tensor, learns: Tensor) -> Lessons:
+        """The step `learns`, or all, learn from the step `taught`."""
+        return one_for_all(steps, taught) if self.learners == "all" else one_step(steps, taught, learns)
 
 
 @dataclass(frozen=True)
-class WeakToStrong(Method):
-    """L = CE + weight * tau^2 * KL(the least sure step || the surest step).
+class StrongToWeak(OneTeaches):
+    """L = CE + weight * tau^2 * KL(the surest step || the least sure step)."""
 
-    Terms: `cross_entropy` and `self_distillation`; the latter is left out where its weight is 0.
-    """
+    name: ClassVar[str] = "strong-to-weak"
+
+    def lessons(self, steps: Logits) -> Lessons:
+        """The surest step teaches."""
+        sure = confidence(steps)
+        return self.from_to(steps, sure.argmax(), sure.argmin())
+
+
+@dataclass(frozen=True)
+class WeakToStrong(OneTeaches):
+    """L = CE + weight * tau^2 * KL(the least sure step || the surest step)."""
 
     name: ClassVar[str] = "weak-to-strong"
-    needs_teacher: ClassVar[bool] = False
 
-    weight: float = 1.0
-    """Weight of what the weak step teaches, 0 or above."""
-    temperature: float = 2.0
-    """tau, above 0."""
-    learners: Learners = "extreme"
-    """Who learns from the weak step: the strong one, or all."""
-    labelled: Labelled = "mean"
-    """Where labels are learned: from the mean of the logits over time, or at each time step."""
-    label_smoothing: float = 0.0
-    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        check_choice(self, "learners", get_args(Learners))
-
-    @property
-    def weights(self) -> Weights:
-        """See the class."""
-        return weights_of(self)
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """See the class."""
-        steps = student.logits
+    def lessons(self, steps: Logits) -> Lessons:
+        """The least sure step teaches."""
         sure = confidence(steps)
-        strong, weak = sure.argmax(), sure.argmin()
-        lessons = one_for_all(steps, weak) if self.learners == "all" else one_step(steps, weak, strong)
-        return losses_of(self, lessons, steps, labels)
+        return self.from_to(steps, sure.argmin(), sure.argmax())

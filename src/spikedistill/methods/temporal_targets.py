@@ -6,7 +6,8 @@ gives such targets and, in the same order, the steps that learn from them. Targe
 step gets itself as the target, for which the loss is 0.
 """
 
-from typing import Literal, Protocol, get_args, runtime_checkable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spikedistill.methods.divergences import cross_entropy, kl_divergence, mean_logits, widened
-from spikedistill.methods.method import Losses, Weights
+from spikedistill.methods.method import Losses, Method, Signals, Weights
 from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
 
 Logits = Float[Tensor, "T B K"]
@@ -24,50 +25,49 @@ Labelled = Literal["steps", "mean"]
 """Where labels are learned: at each time step, or from the mean of the logits over time."""
 
 
-@runtime_checkable
-class SelfTaught(Protocol):
-    """The fields that all of these methods have."""
+@dataclass(frozen=True)
+class SelfTaught(Method):
+    """Base of these methods: L = CE + weight * tau^2 * KL, the mean over what `lessons` pairs.
 
-    @property
-    def weight(self) -> float:
-        """Of what steps learn from each other, 0 or above."""
-
-    @property
-    def temperature(self) -> float:
-        """tau, above 0."""
-
-    @property
-    def labelled(self) -> Labelled:
-        """Where labels are learned."""
-
-    @property
-    def label_smoothing(self) -> float:
-        """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
-
-
-def check_fields(method: SelfTaught) -> None:
-    """Raise InputError for a field that is out of its range."""
-    check_at_least(method, "weight", most=1e9)
-    check_above(method, "temperature", most=1e6)
-    check_choice(method, "labelled", get_args(Labelled))
-    check_share(method, "label_smoothing")
-
-
-def weights_of(method: SelfTaught) -> Weights:
-    """Factors of the terms of `losses_of`."""
-    return {"self_distillation": method.weight * method.temperature**2}
-
-
-def losses_of(method: SelfTaught, lessons: Lessons, steps: Logits, labels: Int[Tensor, " B"]) -> Losses:
-    """`cross_entropy`, at each step or of the mean over time, and `self_distillation`, not multiplied by tau^2.
-
-    The latter is left out where its weight is 0.
+    Terms: `cross_entropy`, at each step or of the mean over time, and `self_distillation`; the latter is left out where
+    its weight is 0.
     """
-    read = steps if method.labelled == "steps" else mean_logits(steps)
-    losses = {"cross_entropy": cross_entropy(read, labels, method.label_smoothing)}
-    if method.weight > 0.0:
-        losses["self_distillation"] = kl_divergence(*lessons, method.temperature)
-    return losses
+
+    abstract: ClassVar[bool] = True
+    needs_teacher: ClassVar[bool] = False
+
+    weight: float = 1.0
+    """Weight of what steps learn from each other, 0 or above."""
+    temperature: float = 2.0
+    """tau, above 0."""
+    labelled: Labelled = "mean"
+    """Where labels are learned: from the mean of the logits over time, or at each time step."""
+    label_smoothing: float = 0.0
+    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, "weight", most=1e9)
+        check_above(self, "temperature", most=1e6)
+        check_choice(self, "labelled", get_args(Labelled))
+        check_share(self, "label_smoothing")
+
+    @property
+    def weights(self) -> Weights:
+        """See the class."""
+        return {"self_distillation": self.weight * self.temperature**2}
+
+    def lessons(self, steps: Logits) -> Lessons:
+        """Return targets, and the steps that learn from them."""
+        raise NotImplementedError
+
+    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
+        """See the class; the terms are raw."""
+        steps = student.logits
+        read = steps if self.labelled == "steps" else mean_logits(steps)
+        losses = {"cross_entropy": cross_entropy(read, labels, self.label_smoothing)}
+        if self.weight > 0.0:
+            losses["self_distillation"] = kl_divergence(*self.lessons(steps), self.temperature)
+        return losses
 
 
 def each_other_step(steps: Logits) -> Lessons:
