@@ -12,8 +12,13 @@ from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.evaluate.energy import TECHNOLOGIES
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.runs import train as runs
-from spikedistill.runs.energy import energy_of_run
 from spikedistill.runs.evaluation import FILE, energy_measured, evaluations, record
+from spikedistill.runs.measures import measure
+from spikedistill.runs.opened import open_to_measure
+
+
+def energy_of_run(run, *where, **asked):
+    return measure("energy", open_to_measure(run, *where, **asked))
 
 
 @pytest.fixture

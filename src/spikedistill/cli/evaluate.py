@@ -1,7 +1,8 @@
 """`spikedistill evaluate`: finished runs again, at any T, on any split."""
 
 import json
-from collections.abc import Iterable, Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.run_folders import run_folders
 from spikedistill.cli.seeds import mean_and_deviation
 from spikedistill.cli.shown import print_metrics, print_table
+from spikedistill.errors import InputError, nearest
 from spikedistill.machine.terminal import printable
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
     from spikedistill.runs.folder import Run
 
-WHAT = ("accuracy", "energy", "all")
+WHAT = ("accuracy", "energy")
+"""Measures of `spikedistill.runs.measures`, in the order in which they are taken and printed."""
 TECHNOLOGIES = ("45nm-fp32", "45nm-fp16", "45nm-int32", "45nm-int8")
 """Those of `spikedistill.evaluate.energy`, which takes seconds to import."""
 
@@ -31,7 +34,9 @@ def evaluate_command(words: list[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, as `spikedistill train` prints it")
-    parser.add_argument("--what", choices=WHAT, help="accuracy (the default), energy or all")
+    parser.add_argument(
+        "--what", type=_measures, metavar="WHAT,...", help=f"{', '.join(WHAT)} or all; accuracy by default"
+    )
     parser.add_argument("--steps", type=int, help="T; the recipe's own by default")
     parser.add_argument("--data.root", dest="root", help="folder of the data's files; the recipe's by default")
     parser.add_argument("--split", default="test", help="test (the default), validation or train")
@@ -43,7 +48,9 @@ def evaluate_command(words: list[str]) -> int:
         metavar="IMAGES",
         help="estimate the norms' statistics anew at this T, on so many training images; shows the accuracy before too",
     )
-    parser.add_argument("--images", type=int, metavar="N", help="images on which spikes are counted; 1000 by default")
+    parser.add_argument(
+        "--images", type=int, metavar="N", help="on how many images what takes long is measured; energy: 1000"
+    )
     parser.add_argument(
         "--technology",
         choices=TECHNOLOGIES,
@@ -62,52 +69,77 @@ def evaluate_command(words: list[str]) -> int:
     runs = [open_run(folder) for folder in folders]
     for run in runs:
         _ = run.metrics  # one that is not finished is refused before the first is evaluated
-    accuracies = _accuracies(runs, given) if given.what != "energy" else []
-    energies = _energies(runs, given) if given.what in ("energy", "all") else []
+    found = [_measured(run, given) for run in runs]
     if given.json:
         names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
-        empty: list[dict[str, Any]] = [{}] * len(runs)
-        measured = zip(names, accuracies or empty, energies or empty, strict=True)
-        print(json.dumps([name | right | ({"energy": spikes} if spikes else {}) for name, right, spikes in measured]))
-        return 0
-    if len(accuracies) == 1:
-        print_metrics(accuracies[0])
-    elif accuracies:
-        print_table(list(_rows(runs, accuracies)))
-    for place, (run, found) in enumerate(zip(runs, energies, strict=bool(energies))):
-        if place or accuracies:
-            print()
-        if len(runs) > 1:
-            print(printable(str(run.folder)), end="\n\n")
-        print_energy(found, given.technology)
+        print(json.dumps([name | one.pop("accuracy", {}) | one for name, one in zip(names, found, strict=True)]))
+    else:
+        _print(runs, found, given)
     return 0
 
 
-def _accuracies(runs: "Sequence[Run]", given: "Namespace") -> list[dict[str, Any]]:
-    from spikedistill.runs.evaluate import evaluate_run
-    from spikedistill.runs.evaluation import record
+def _measures(words: str) -> tuple[str, ...]:
+    """Return the measures that are named, each once and in their order."""
+    named = words.split(",")
+    if "all" in named:
+        return WHAT
+    for name in named:
+        if name not in WHAT:
+            raise ArgumentTypeError(f"unknown measure {name!r}.{nearest(name, WHAT)} Allowed: {', '.join(WHAT)}, all.")
+    return tuple(name for name in WHAT if name in named)
 
-    found = []
-    for run in runs:
-        result = evaluate_run(run, given.steps, given.split, given.root, given.device, given.weights, given.reestimate)
+
+def _measured(run: "Run", given: "Namespace") -> dict[str, dict[str, Any]]:
+    """Measure a run, and keep what was asked for by name."""
+    from spikedistill.runs.evaluate import accuracy_of
+    from spikedistill.runs.evaluation import record
+    from spikedistill.runs.measures import measure
+    from spikedistill.runs.opened import open_to_measure
+
+    opened = open_to_measure(run, given.steps, given.split, given.root, given.device, given.weights, given.images)
+    found = {}
+    asked = given.what or ("accuracy",)
+    for what in asked:
+        try:
+            if what == "accuracy":
+                found[what] = accuracy_of(opened, given.reestimate)
+                entry = {"what": what} | opened.about | found[what]
+            else:
+                found[what] = entry = measure(what, opened)
+        except InputError as error:  # of several measures one that does not fit this run keeps none of the others away
+            if len(asked) == 1:
+                raise
+            found[what] = {"problem": str(error)}
+            continue
         if given.what:
-            data = {"name": run.recipe.data.name, "images": result["images"]}
-            record(run, {"what": "accuracy", "weights": given.weights, "data": data} | result)
-        found.append(result)
+            record(run, entry)
     return found
 
 
-def _energies(runs: "Sequence[Run]", given: "Namespace") -> list[dict[str, Any]]:
-    from spikedistill.runs.energy import IMAGES, energy_of_run
-    from spikedistill.runs.evaluation import record
+def _print(runs: "Sequence[Run]", found: "Sequence[dict[str, dict[str, Any]]]", given: "Namespace") -> None:
+    """Print accuracies, of several runs as a table, and then what else was measured of each."""
+    both = zip(runs, found, strict=True)
+    accuracies = [(run, one.pop("accuracy")) for run, one in both if "accuracy" in one.get("accuracy", {})]
+    if len(accuracies) == 1:
+        print_metrics(accuracies[0][1])
+    elif accuracies:
+        print_table(list(_rows(*zip(*accuracies, strict=True))))
+    for place, (run, one) in enumerate(zip(runs, found, strict=True)):
+        if len(runs) > 1 and one:
+            print("\n" * bool(place or accuracies) + printable(str(run.folder)))
+        for what, entry in one.items():
+            if place or accuracies or len(runs) > 1 or what != next(iter(one)):
+                print()
+            if "problem" in entry:
+                print(printable(f"No {what}: {entry['problem']}"))
+            else:
+                PRINTED[what](entry, given)
 
-    found = []
-    for run in runs:
-        images = IMAGES if given.images is None else given.images
-        counted = energy_of_run(run, given.steps, given.split, given.root, given.device, given.weights, images)
-        record(run, counted)
-        found.append(counted)
-    return found
+
+PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
+    "energy": lambda found, given: print_energy(found, given.technology),
+}
+"""How each measure is printed, but for accuracy, which several runs have in one table."""
 
 
 def _rows(runs: "Sequence[Run]", results: Sequence[dict[str, Any]]) -> Iterable[dict[str, str]]:

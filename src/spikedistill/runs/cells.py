@@ -13,9 +13,11 @@ from spikedistill.machine.device import pick_device
 from spikedistill.machine.progress import Reporter
 from spikedistill.models.size import size
 from spikedistill.recipe import Recipe, everywhere
+from spikedistill.runs.checks import check
 from spikedistill.runs.evaluation import energy_measured
 from spikedistill.runs.folder import find
-from spikedistill.runs.train import check, contexts, resolve, with_root
+from spikedistill.runs.teachers import with_root
+from spikedistill.runs.train import contexts, resolve
 from spikedistill.table import Budget, Row, Table
 
 Metrics = Mapping[str, Any]

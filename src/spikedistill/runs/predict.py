@@ -11,8 +11,8 @@ from spikedistill.data.picture import read_picture
 from spikedistill.errors import InputError
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.device import autocast, channels_last, pick_device
-from spikedistill.runs.evaluate import check_steps
 from spikedistill.runs.folder import Run
+from spikedistill.runs.opened import check_steps
 
 AT_A_TIME = 100
 """Pictures in memory."""

@@ -1,0 +1,25 @@
+"""What can be measured of a finished run, by name; docs/evaluation.md says what each gives.
+
+A measure is a function of an opened run that returns plain data. It is added here, and to WHAT and `PRINTED` of
+`spikedistill.cli.evaluate`, which print it.
+"""
+
+from typing import Any
+
+from spikedistill.runs.energy import energy_of
+from spikedistill.runs.evaluate import accuracy_of
+from spikedistill.runs.opened import Measure, Opened
+
+MEASURES: dict[str, Measure] = {
+    "accuracy": accuracy_of,
+    "energy": energy_of,
+}
+
+
+def measure(what: str, opened: Opened) -> dict[str, Any]:
+    """Return an evaluation, as evaluation.json keeps it.
+
+    Raises:
+        InputError: it cannot be measured of this run.
+    """
+    return {"what": what} | opened.about | MEASURES[what](opened)

@@ -1,0 +1,160 @@
+"""A finished run, opened to be measured: its network, the images it is asked about, its teacher.
+
+opened = open_to_measure(run, steps=8, images=1000)
+opened.logits           # of all images of the split: what several measures need is computed once
+opened.teacher          # a teacher that is gone since raises InputError when it is asked for
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from spikedistill.data.dataset import Dataset
+from spikedistill.data.normalise import normalise
+from spikedistill.data.split import Batch, Split, Splits
+from spikedistill.errors import InputError, nearest, shown
+from spikedistill.kernels import FrozenWeights
+from spikedistill.machine.allocator import keep_freed_memory
+from spikedistill.machine.device import autocast, channels_last, pick_device
+from spikedistill.machine.progress import Reporter
+from spikedistill.models import Network
+from spikedistill.recipe import MOST_STEPS
+from spikedistill.runs.folder import Run
+from spikedistill.runs.teachers import as_it_was
+from spikedistill.runs.train import contexts
+from spikedistill.teachers.loaded import LoadedTeacher
+
+SPLITS = ("test", "validation", "train")
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """See the module."""
+
+    run: Run
+    network: Network
+    """On the device, in eval mode."""
+    data: Dataset
+    splits: Splits
+    steps: int
+    """T that it is asked at."""
+    split: str
+    weights: str
+    place: torch.device
+    asked: int | None
+    """How many images were asked for; each measure has a number of its own where that is None."""
+
+    @cached_property
+    def part(self) -> Split:
+        """All images of the split, on the device."""
+        part: Split = getattr(self.splits, self.split)
+        return part.to(self.place)
+
+    def some(self, default: int) -> Int[Tensor, " N"]:
+        """Return which images of the split are measured, evenly spaced: as many as were asked for, or `default`."""
+        number = min(default if self.asked is None else self.asked, len(self.part))
+        return torch.arange(number, device=self.part.labels.device) * len(self.part) // number
+
+    def batches(self, index: Int[Tensor, " N"], at_a_time: int = 500) -> Iterator[Batch]:
+        """Yield images of the split as they are stored, with their labels."""
+        for some in index.split(at_a_time):
+            yield Batch(some, 0, self.part.take(some), self.part.labels[some])
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return images [B, C, H, W] or frames [T, B, C, H, W] as the network takes them."""
+        return normalise(images, self.data.mean, self.data.std)
+
+    @torch.no_grad()
+    def answers(self, images: Tensor) -> Float[Tensor, "T B K"]:
+        """Return the network's logits of stored images, float32, in the run's precision."""
+        x = self.normalised(images)
+        with autocast(x.device, self.run.recipe.precision):
+            logits: Tensor = self.network(x, self.steps)
+        return logits.float()
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "T N K"]:
+        """Those of all images of the split, in order, on the CPU."""
+        with FrozenWeights():
+            parts = [self.answers(batch.images).cpu() for batch in self.part.in_order(500)]
+        return torch.cat(parts, dim=1)
+
+    @cached_property
+    def teacher(self) -> LoadedTeacher:
+        """The teacher that the run learned from, ready to be asked; it is not trained again.
+
+        Raises:
+            InputError: the run has none, or it is gone since.
+        """
+        teacher = self.run.recipe.teacher
+        if teacher is None:
+            raise InputError(f"The run {self.run.folder} had no teacher.")
+        recipe = replace(self.run.recipe, data=self.data)
+        context = contexts(self.run.folder.parent, self.place, Reporter())(recipe)
+        loaded: LoadedTeacher = teacher.load(as_it_was(self.run, context))
+        return loaded
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What an evaluation says of what was asked: T, split, weights, data."""
+        data = {"name": self.data.name, "samples": len(self.part)}
+        return {"steps": self.steps, "split": self.split, "weights": self.weights, "data": data}
+
+
+Measure = Callable[[Opened], dict[str, object]]
+"""What measures a run: plain data, as docs/evaluation.md names it."""
+
+
+def open_to_measure(
+    run: Run,
+    steps: int | None = None,
+    split: str = "test",
+    root: str | None = None,
+    device: str = "auto",
+    weights: str = "last",
+    images: int | None = None,
+) -> Opened:
+    """Open a finished run.
+
+    Args:
+        run: A finished run.
+        steps: T, which may differ from the one it was trained with; the recipe's own if None.
+        split: `test`, `validation` or `train` (without augmentation).
+        root: Folder of the data's files; the recipe's own if None.
+        device: `auto`, `cpu`, `cuda`, ...
+        weights: `last`, or `best` on the validation split.
+        images: On how many images what takes long is measured; a number of each measure's own if None.
+
+    Raises:
+        InputError: `steps` or `images` is no number of them, the run is not finished, its files are damaged, or it has
+            no such split or weights.
+    """
+    check_steps(steps)
+    if images is not None and images < 1:
+        raise InputError(f"images must be a number of images, 1 or more, not {shown(images)}.")
+    if split not in SPLITS:
+        raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
+    keep_freed_memory()
+    place = pick_device(device)
+    recipe = run.recipe
+    if steps is not None and recipe.data.steps not in (None, steps):
+        raise InputError(
+            f"steps is {steps}, and the data of {run.folder} are frames of {recipe.data.steps} steps. Leave steps out."
+        )
+    network = channels_last(run.network(weights), place)
+    data = recipe.data if root is None else replace(recipe.data, root=root)
+    splits = data.load()
+    if getattr(splits, split) is None:
+        raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
+    return Opened(run, network, data, splits, steps or recipe.steps, split, weights, place, images)
+
+
+def check_steps(steps: int | None) -> None:
+    """Raise InputError where a number of time steps is none, or absurd."""
+    if steps is not None and not 1 <= steps <= MOST_STEPS:
+        bound = "1 or more" if steps < 1 else f"at most {MOST_STEPS}"
+        raise InputError(f"steps must be {bound}, not {shown(steps)}.")
