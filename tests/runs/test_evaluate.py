@@ -10,7 +10,9 @@ from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.optim import Phase
 from spikedistill.runs import train as runs
-from spikedistill.runs.evaluate import evaluate_run
+from spikedistill.runs.evaluate import accuracy_of, evaluate_run
+from spikedistill.runs.evaluation import energy_measured, evaluations, record
+from spikedistill.runs.opened import open_to_measure
 
 
 @pytest.fixture
@@ -95,6 +97,28 @@ def test_norms_estimated_anew_at_another_t(run):
     assert (run.folder / "weights.safetensors").read_bytes() == weights
     with pytest.raises(InputError, match="reestimate must be a number of training images"):
         evaluate_run(run, reestimate=-1)
+
+
+def test_all_that_is_measured_is_of_the_norms_that_were_asked_for(run, cli):
+    """What is kept of a run as it is stays beside what norms estimated anew gave."""
+    cli("evaluate", run.folder, "--steps", "6", "--what", "all", "--device", "cpu")
+    plain = {one["what"]: one for one in evaluations(run)}
+    cli("evaluate", run.folder, "--steps", "6", "--what", "all", "--reestimate", "60", "--device", "cpu")
+    anew = {one["what"]: one for one in evaluations(run) if one.get("reestimated") == 60}
+    assert anew.keys() == plain.keys()
+    assert anew["energy"]["spikes"] != plain["energy"]["spikes"]
+    kept = [one for one in evaluations(run) if "reestimated" not in one]
+    assert {one["what"]: one for one in kept} == plain
+    record(run, anew["energy"] | {"steps": 3})
+    assert energy_measured(run) is None
+
+
+def test_answers_that_are_no_numbers(run):
+    opened = open_to_measure(run, device="cpu")
+    with torch.no_grad():
+        opened.network.head.weight.fill_(1e38)
+    with pytest.raises(InputError, match="does not answer with finite logits at T = 3"):
+        accuracy_of(opened)
 
 
 def test_a_kept_network_has_statistics_of_its_recipes_t(student, stripes, tmp_path):

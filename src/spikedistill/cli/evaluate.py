@@ -72,10 +72,16 @@ def evaluate_command(words: list[str]) -> int:
     found = [_measured(run, given) for run in runs]
     if given.json:
         names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
-        print(json.dumps([name | one.pop("accuracy", {}) | one for name, one in zip(names, found, strict=True)]))
+        flat = [name | _without_name(one.pop("accuracy", {})) | one for name, one in zip(names, found, strict=True)]
+        print(json.dumps(flat))
     else:
         _print(runs, found, given)
     return 0
+
+
+def _without_name(entry: dict[str, Any]) -> dict[str, Any]:
+    """Accuracy stands beside the run's name in JSON, the other measures below theirs."""
+    return {name: value for name, value in entry.items() if name != "what"}
 
 
 def _measures(words: str) -> tuple[str, ...]:
@@ -91,28 +97,25 @@ def _measures(words: str) -> tuple[str, ...]:
 
 def _measured(run: "Run", given: "Namespace") -> dict[str, dict[str, Any]]:
     """Measure a run, and keep what was asked for by name."""
-    from spikedistill.runs.evaluate import accuracy_of
     from spikedistill.runs.evaluation import record
     from spikedistill.runs.measures import measure
     from spikedistill.runs.opened import open_to_measure
 
-    opened = open_to_measure(run, given.steps, given.split, given.root, given.device, given.weights, given.images)
+    opened = open_to_measure(
+        run, given.steps, given.split, given.root, given.device, given.weights, given.images, given.reestimate
+    )
     found = {}
     asked = given.what or ("accuracy",)
     for what in asked:
         try:
-            if what == "accuracy":
-                found[what] = accuracy_of(opened, given.reestimate)
-                entry = {"what": what} | opened.about | found[what]
-            else:
-                found[what] = entry = measure(what, opened)
+            found[what] = measure(what, opened)
         except InputError as error:  # of several measures one that does not fit this run keeps none of the others away
             if len(asked) == 1:
                 raise
             found[what] = {"problem": str(error)}
             continue
         if given.what:
-            record(run, entry)
+            record(run, found[what])
     return found
 
 

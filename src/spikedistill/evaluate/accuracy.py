@@ -1,15 +1,20 @@
 """Accuracy at every time step: each step's logits alone, and the mean of all logits up to it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from spikedistill.data.dataset import Dataset
 from spikedistill.data.normalise import normalise
 from spikedistill.data.split import Split
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.device import Precision, autocast
+
+AT_A_TIME = 500
+"""Images in memory."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,19 @@ class Accuracy:
         return self.cumulative[-1]
 
 
+def accuracy_of_logits(logits: Float[Tensor, "T N K"], labels: Int[Tensor, " N"]) -> Accuracy:
+    """Return the accuracies of a network whose logits of all images are known."""
+    return _shares(zip(logits.split(AT_A_TIME, dim=1), labels.split(AT_A_TIME), strict=True))
+
+
 @torch.no_grad()
 def accuracy(
-    network: nn.Module, split: Split, data: Dataset, steps: int, precision: Precision = "fp32", batch_size: int = 500
+    network: nn.Module,
+    split: Split,
+    data: Dataset,
+    steps: int,
+    precision: Precision = "fp32",
+    batch_size: int = AT_A_TIME,
 ) -> Accuracy:
     """Evaluate a network on a split, in eval mode; the network is left in the mode it was in.
 
@@ -43,26 +58,38 @@ def accuracy(
         precision: Of convolutions and linear layers, `fp32` or `bf16`.
         batch_size: Images at a time.
     """
-    was_training = network.training
-    network.eval()
-    alone: torch.Tensor | int = 0
-    together: torch.Tensor | int = 0
-    in_five: torch.Tensor | int = 0
-    with FrozenWeights():
+
+    def answers() -> Iterator[tuple[Tensor, Tensor]]:
         for batch in split.in_order(batch_size):
             x = normalise(batch.images, data.mean, data.std)
             with autocast(x.device, precision):
-                logits = network(x, steps).float()
-            alone = alone + (logits.argmax(-1) == batch.labels).sum(1)
-            if data.classes > 10:
-                in_five = in_five + (logits.sum(0).topk(5).indices == batch.labels[:, None]).any(1).sum()
-            together = together + (logits.cumsum(0).argmax(-1) == batch.labels).sum(1)
+                logits = network(x, steps)
+            yield logits.float(), batch.labels
+
+    was_training = network.training
+    network.eval()
+    with FrozenWeights():
+        found = _shares(answers())
     network.train(was_training)
-    assert isinstance(alone, torch.Tensor)
-    assert isinstance(together, torch.Tensor)
-    count = len(split)
+    return found
+
+
+def _shares(answers: Iterable[tuple[Tensor, Tensor]]) -> Accuracy:
+    """Return the accuracies of all batches together, each of logits [T, B, K] and labels [B]."""
+    alone: Tensor | int = 0
+    together: Tensor | int = 0
+    in_five: Tensor | int = 0
+    count = classes = 0
+    for logits, labels in answers:
+        count, classes = count + len(labels), logits.shape[-1]
+        alone = alone + (logits.argmax(-1) == labels).sum(1)
+        if classes > 10:
+            in_five = in_five + (logits.sum(0).topk(5).indices == labels[:, None]).any(1).sum()
+        together = together + (logits.cumsum(0).argmax(-1) == labels).sum(1)
+    assert isinstance(alone, Tensor)
+    assert isinstance(together, Tensor)
     return Accuracy(
         tuple(right / count for right in alone.tolist()),
         tuple(right / count for right in together.tolist()),
-        int(in_five) / count if data.classes > 10 else None,
+        int(in_five) / count if classes > 10 else None,
     )

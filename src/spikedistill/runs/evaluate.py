@@ -1,15 +1,12 @@
 """Accuracy of a finished run again: at another number of time steps, on another split."""
 
+from dataclasses import replace
 from typing import Any
 
-from spikedistill.data.batches import Batches
-from spikedistill.data.dataset import MOST
-from spikedistill.errors import InputError, shown
-from spikedistill.evaluate import norms
-from spikedistill.evaluate.accuracy import Accuracy, accuracy
+from spikedistill.evaluate.accuracy import accuracy_of_logits
+from spikedistill.machine.device import channels_last
 from spikedistill.runs.folder import Run
 from spikedistill.runs.opened import Opened, open_to_measure
-from spikedistill.training.norms import batches_of
 
 
 def evaluate_run(
@@ -25,46 +22,35 @@ def evaluate_run(
 
     Args:
         run: A finished run.
-        steps: See `spikedistill.runs.opened.open_to_measure`, and for the next four.
+        steps: See `spikedistill.runs.opened.open_to_measure`, and for the others.
         split: `test`, `validation` or `train` (without augmentation).
         root: Folder of the data's files.
         device: `auto`, `cpu`, `cuda`, ...
         weights: `last` or `best`.
-        reestimate: See `accuracy_of`.
+        reestimate: Training images; 0 for the norms as they are.
 
     Raises:
-        InputError: see `open_to_measure`; or `reestimate` is no number of images.
+        InputError: see `open_to_measure` and `accuracy_of`.
     """
-    _check(reestimate)
-    return accuracy_of(open_to_measure(run, steps, split, root, device, weights), reestimate)
+    return accuracy_of(open_to_measure(run, steps, split, root, device, weights, reestimate=reestimate))
 
 
-def accuracy_of(opened: Opened, reestimate: int = 0) -> dict[str, Any]:
+def accuracy_of(opened: Opened) -> dict[str, Any]:
     """Return accuracies by time step, as metrics.json names them.
 
-    Args:
-        opened: A run; with `reestimate`, the norms of its network are changed.
-        reestimate: Training images, augmented, on which the norms' statistics are estimated anew at this T first; 0 for
-            those of the run. Then the result also says what the accuracy was before (`accuracy_before`).
+    Where the norms' statistics were estimated anew, the result also says what the accuracy is with the run's own
+    (`accuracy_before`).
 
     Raises:
-        InputError: `reestimate` is no number of images.
+        InputError: the logits are not finite.
     """
-    _check(reestimate)
-    recipe, data = opened.run.recipe, opened.data
-
-    def measured() -> Accuracy:
-        return accuracy(opened.network, opened.part, data, opened.steps, recipe.precision)
-
-    result = measured()
+    result = accuracy_of_logits(opened.logits, opened.labels)
     anew: dict[str, Any] = {}
-    if reestimate:
-        augmented = data.augmented(opened.splits.train.to(opened.place), recipe.view_seed)
-        batches = Batches(augmented, recipe.batch_size, recipe.seed)
-        some = batches_of(recipe, batches, reestimate, recipe.epochs - 1)
-        norms.reestimate(opened.network, some, data, opened.steps, recipe.precision)
-        anew = {"accuracy_before": result.final, "reestimated": reestimate}
-        result = measured()
+    if opened.reestimated:
+        network = channels_last(opened.run.network(opened.weights), opened.place)
+        before = replace(opened, network=network, reestimated=0)
+        own = accuracy_of_logits(before.logits, before.labels).final
+        anew = {"accuracy_before": own, "reestimated": opened.reestimated}
     return anew | {
         "accuracy": result.final,
         "accuracy_by_step": result.by_step,
@@ -74,8 +60,3 @@ def accuracy_of(opened: Opened, reestimate: int = 0) -> dict[str, Any]:
         "split": opened.split,
         "images": len(opened.part),
     }
-
-
-def _check(reestimate: int) -> None:
-    if not 0 <= reestimate <= MOST:
-        raise InputError(f"reestimate must be a number of training images, 0 to {MOST}, not {shown(reestimate)}.")

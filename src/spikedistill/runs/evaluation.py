@@ -3,7 +3,7 @@
     {"schema": 1, "evaluations": [{"what": "energy", "steps": 4, "split": "test", "weights": "last", ...}, ...]}
 
 An evaluation says what was measured, on which images, by which versions on which machine. One that is made again takes
-the place of the one before; one at another T, split or weights stands beside it.
+the place of the one before; one at another T, split or weights, or of another sample, stands beside it.
 """
 
 import json
@@ -16,7 +16,7 @@ from spikedistill.runs.provenance import versions
 
 FILE = "evaluation.json"
 SCHEMA = 1
-KEY = ("what", "steps", "split", "weights", "reestimated")
+KEY = ("what", "steps", "split", "weights", "reestimated", "index")
 
 
 def evaluations(run: Run) -> list[dict[str, Any]]:
@@ -57,6 +57,6 @@ def energy_measured(run: Run) -> dict[str, Any] | None:
     """Return the counts of a run's last weights on its test images at its own T; None where there are none."""
     own = {"what": "energy", "split": "test", "weights": "last"}
     for one in evaluations(run):
-        if own.items() <= one.items() and one.get("steps") in (run.recipe.steps, 1):
+        if own.items() <= one.items() and one.get("steps") in (run.recipe.steps, 1) and "reestimated" not in one:
             return one
     return None

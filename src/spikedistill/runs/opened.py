@@ -13,10 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spikedistill.data.dataset import Dataset
+from spikedistill.data.batches import Batches
+from spikedistill.data.dataset import MOST, Dataset
 from spikedistill.data.normalise import normalise
 from spikedistill.data.split import Batch, Split, Splits
 from spikedistill.errors import InputError, nearest, shown
+from spikedistill.evaluate import norms
+from spikedistill.evaluate.accuracy import AT_A_TIME
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import autocast, channels_last, pick_device
@@ -27,6 +30,7 @@ from spikedistill.runs.folder import Run
 from spikedistill.runs.teachers import as_it_was
 from spikedistill.runs.train import contexts
 from spikedistill.teachers.loaded import LoadedTeacher
+from spikedistill.training.norms import batches_of
 
 SPLITS = ("test", "validation", "train")
 
@@ -41,12 +45,14 @@ class Opened:
     data: Dataset
     splits: Splits
     steps: int
-    """T that it is asked at."""
+    """T of its logits."""
     split: str
     weights: str
     place: torch.device
     asked: int | None
     """How many images were asked for; each measure has a number of its own where that is None."""
+    reestimated: int = 0
+    """Training images on which the norms' statistics were estimated anew at this T; 0 for those of the run."""
 
     @cached_property
     def part(self) -> Split:
@@ -59,7 +65,7 @@ class Opened:
         number = min(default if self.asked is None else self.asked, len(self.part))
         return torch.arange(number, device=self.part.labels.device) * len(self.part) // number
 
-    def batches(self, index: Int[Tensor, " N"], at_a_time: int = 500) -> Iterator[Batch]:
+    def batches(self, index: Int[Tensor, " N"], at_a_time: int = AT_A_TIME) -> Iterator[Batch]:
         """Yield images of the split as they are stored, with their labels."""
         for some in index.split(at_a_time):
             yield Batch(some, 0, self.part.take(some), self.part.labels[some])
@@ -69,19 +75,38 @@ class Opened:
         return normalise(images, self.data.mean, self.data.std)
 
     @torch.no_grad()
-    def answers(self, images: Tensor) -> Float[Tensor, "T B K"]:
-        """Return the network's logits of stored images, float32, in the run's precision."""
-        x = self.normalised(images)
+    def answers(self, images: Tensor, steps: int | None = None) -> Float[Tensor, "T B K"]:
+        """Return the network's logits of stored images, float32, in the run's precision; at another T if one is given.
+
+        Of frames a smaller T are the first ones.
+        """
+        steps = steps or self.steps
+        x = self.normalised(images if self.data.steps is None else images[:, :steps])
         with autocast(x.device, self.run.recipe.precision):
-            logits: Tensor = self.network(x, self.steps)
+            logits: Tensor = self.network(x, steps)
         return logits.float()
 
     @cached_property
     def logits(self) -> Float[Tensor, "T N K"]:
-        """Those of all images of the split, in order, on the CPU."""
+        """Those of all images of the split, in order, on the CPU.
+
+        Raises:
+            InputError: some are not finite.
+        """
         with FrozenWeights():
-            parts = [self.answers(batch.images).cpu() for batch in self.part.in_order(500)]
-        return torch.cat(parts, dim=1)
+            parts = [self.answers(batch.images).cpu() for batch in self.part.in_order(AT_A_TIME)]
+        logits = torch.cat(parts, dim=1)
+        if not logits.isfinite().all():
+            raise InputError(
+                f"The network of {self.run.folder} does not answer with finite logits at T = {self.steps}: there is "
+                "nothing to measure. Ask it at another T, or train it again."
+            )
+        return logits
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " N"]:
+        """Classes of all images of the split, on the CPU."""
+        return self.part.labels.cpu()
 
     @cached_property
     def teacher(self) -> LoadedTeacher:
@@ -102,7 +127,8 @@ class Opened:
     def about(self) -> dict[str, object]:
         """What an evaluation says of what was asked: T, split, weights, data."""
         data = {"name": self.data.name, "samples": len(self.part)}
-        return {"steps": self.steps, "split": self.split, "weights": self.weights, "data": data}
+        anew = {"reestimated": self.reestimated} if self.reestimated else {}
+        return {"steps": self.steps, "split": self.split, "weights": self.weights, "data": data} | anew
 
 
 Measure = Callable[[Opened], dict[str, object]]
@@ -117,6 +143,7 @@ def open_to_measure(
     device: str = "auto",
     weights: str = "last",
     images: int | None = None,
+    reestimate: int = 0,
 ) -> Opened:
     """Open a finished run.
 
@@ -128,14 +155,18 @@ def open_to_measure(
         device: `auto`, `cpu`, `cuda`, ...
         weights: `last`, or `best` on the validation split.
         images: On how many images what takes long is measured; a number of each measure's own if None.
+        reestimate: Training images, augmented, on which the norms' statistics are estimated anew at this T; 0 for those
+            of the run.
 
     Raises:
-        InputError: `steps` or `images` is no number of them, the run is not finished, its files are damaged, or it has
-            no such split or weights.
+        InputError: `steps`, `images` or `reestimate` is no number of them, the run is not finished, its files are
+            damaged, or it has no such split or weights.
     """
     check_steps(steps)
     if images is not None and images < 1:
         raise InputError(f"images must be a number of images, 1 or more, not {shown(images)}.")
+    if not 0 <= reestimate <= MOST:
+        raise InputError(f"reestimate must be a number of training images, 0 to {MOST}, not {shown(reestimate)}.")
     if split not in SPLITS:
         raise InputError(f"Unknown split {split!r}.{nearest(split, SPLITS)} Allowed: {', '.join(SPLITS)}.")
     keep_freed_memory()
@@ -150,7 +181,14 @@ def open_to_measure(
     splits = data.load()
     if getattr(splits, split) is None:
         raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
-    return Opened(run, network, data, splits, steps or recipe.steps, split, weights, place, images)
+    asked = replace(recipe, steps=steps or recipe.steps).time_steps
+    opened = Opened(run, network, data, splits, asked, split, weights, place, images, reestimate)
+    if reestimate:
+        augmented = data.augmented(splits.train.to(place), recipe.view_seed)
+        batches = Batches(augmented, recipe.batch_size, recipe.seed)
+        some = batches_of(recipe, batches, reestimate, recipe.epochs - 1)
+        norms.reestimate(network, some, data, asked, recipe.precision)
+    return opened
 
 
 def check_steps(steps: int | None) -> None:
