@@ -69,17 +69,17 @@ def test_the_terminal_decides(terminal, kind, monkeypatch):
     assert type(progress.reporter()) is Plain
 
 
-def test_the_header_and_the_best_epoch():
+def test_the_header_and_the_best_epoch(tmp_path):
     """The best so far is that of the records before a resume too, and is chosen where the run chooses it."""
     out = io.StringIO()
     report = Plain(Console(file=out, width=200))
     before = [RECORD | {"validation_accuracy": 0.7}]
-    report.header([("recipe", "mine"), ("student", "convnet")], before)
+    report.header(tmp_path, [("recipe", "mine"), ("student", "convnet")], before)
     for validation in (0.6, 0.8, 0.8, 0.9):
         report.epoch(RECORD | {"validation_accuracy": validation})
     bare = {name: value for name, value in RECORD.items() if not name.endswith("accuracy")}
     report.epoch(bare | {"train_accuracy": 0.5})
-    report.header([("recipe", "another")])
+    report.header(tmp_path, [("recipe", "another")])
     report.epoch(RECORD)
     lines = out.getvalue().splitlines()
     assert lines[:2] == ["recipe   mine", "student  convnet"]

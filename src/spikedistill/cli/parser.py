@@ -1,6 +1,7 @@
 """What the commands' parsers share: an error is one line, and `--import` runs a user's own files."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,16 @@ class Parser(argparse.ArgumentParser):
             hint = nearest(given, self.options)
             raise InputError(f"Unknown option {given!r}.{hint} `{self.prog} --help` lists all.")
         return known
+
+
+def default_runs() -> str:
+    """Return the folder of run folders where none is named."""
+    return os.environ.get("SPIKEDISTILL_RUNS") or "runs"
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add `--runs DIR`."""
+    parser.add_argument("--runs", default=default_runs(), help="folder of run folders; SPIKEDISTILL_RUNS or runs")
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:

@@ -1,13 +1,12 @@
 """`spikedistill table`: the papers' tables and one's own, what has run of them, and the rest trained."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikedistill.cli import seeds
-from spikedistill.cli.parser import Parser, add_import, import_files
+from spikedistill.cli.parser import Parser, add_import, add_runs, import_files
 from spikedistill.cli.shown import print_table
 from spikedistill.errors import Busy, InputError, Stopped, nearest, shown
 
@@ -78,11 +77,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes that train at once")
     parser.add_argument("--threads", type=int, help="threads of each process; 1 by default where --jobs is above 1")
-    parser.add_argument(
-        "--runs",
-        default=os.environ.get("SPIKEDISTILL_RUNS") or "runs",
-        help="folder of run folders; SPIKEDISTILL_RUNS or runs",
-    )
+    add_runs(parser)
     parser.add_argument("--cache", default="", help="folder for the answers of teachers: each image is asked once")
     parser.add_argument("--data.root", dest="root", default="", help="folder of the data's files")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")

@@ -1,12 +1,11 @@
 """`spikedistill train`: a recipe, its options, one seed or several."""
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spikedistill.cli import seeds
 from spikedistill.cli.first_look import check_options
-from spikedistill.cli.parser import Parser, add_import, import_files
+from spikedistill.cli.parser import Parser, add_import, add_runs, import_files
 from spikedistill.cli.shown import print_metrics
 from spikedistill.errors import InputError
 from spikedistill.machine.terminal import printable
@@ -14,6 +13,9 @@ from spikedistill.machine.terminal import printable
 if TYPE_CHECKING:
     from spikedistill.machine.progress import Reporter
     from spikedistill.recipe import Recipe
+
+LOGS = ("tensorboard",)
+"""What a training can be written for, beside log.jsonl."""
 
 
 def train_command(words: list[str]) -> int:
@@ -40,17 +42,27 @@ def train_command(words: list[str]) -> int:
     recipe = recipe_files.load(known.recipe)
 
     from spikedistill.cli.options import override
-    from spikedistill.machine.progress import reporter
 
     recipe = override(recipe, rest, f"spikedistill train {known.recipe}")
     recipes = [seeds.seeded(recipe, seed, known.teacher_seed) for seed in several or (recipe.seed,)]
     if known.check:
         show_check(recipes[0], known.runs, known.device)
     elif several:
-        train_seeds(recipes, known.runs, known.device, reporter())
+        train_seeds(recipes, known.runs, known.device, _reporter(known.log))
     else:
-        train_one(recipes[0], known.runs, known.device, reporter())
+        train_one(recipes[0], known.runs, known.device, _reporter(known.log))
     return 0
+
+
+def _reporter(log: str | None) -> "Reporter":
+    """Return who is told how a training goes."""
+    from spikedistill.machine.progress import reporter
+
+    if log is None:
+        return reporter()
+    from spikedistill.machine.tensorboard import TensorBoard
+
+    return TensorBoard(reporter())
 
 
 def train_parser() -> Parser:
@@ -58,7 +70,7 @@ def train_parser() -> Parser:
     parser = Parser(
         prog="spikedistill train",
         usage="spikedistill train RECIPE [--PART KIND] [--PART.FIELD VALUE] [--seeds 0-4] [--runs DIR] "
-        "[--device NAME] [--check] [--import FILE.py]",
+        "[--device NAME] [--log tensorboard] [--check] [--import FILE.py]",
         description="Train a recipe: a name from `spikedistill list`, or FILE.py or FILE.py:VARIABLE of your own. "
         "Asking for a recipe that has run returns its folder; one that was interrupted is resumed.",
         epilog="`spikedistill train RECIPE --help` lists the options of that recipe.",
@@ -66,11 +78,7 @@ def train_parser() -> Parser:
         add_help=False,
     )
     parser.add_argument("recipe", nargs="?")
-    parser.add_argument(
-        "--runs",
-        default=os.environ.get("SPIKEDISTILL_RUNS") or "runs",
-        help="folder of run folders; SPIKEDISTILL_RUNS or runs",
-    )
+    add_runs(parser)
     parser.add_argument("--seeds", help="several seeds, 0-4 or 0,2,5: a run each, then mean ± standard deviation")
     parser.add_argument(
         "--teacher-seed",
@@ -79,6 +87,9 @@ def train_parser() -> Parser:
         help="a teacher that a recipe trains keeps its own seed (the default), or takes the student's",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument(
+        "--log", choices=LOGS, help="numbers for `tensorboard --logdir DIR` in the run's folder, while it trains"
+    )
     parser.add_argument(
         "--check",
         action="store_true",

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,8 +21,8 @@ class Reporter:
     def say(self, text: str) -> None:
         """One line for people."""
 
-    def header(self, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
-        """A run begins or goes on: what it trains, a name and a text for each line, and its epochs so far."""
+    def header(self, folder: Path, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
+        """A run begins or goes on: its folder, what it trains (a name and a text for each line), its epochs so far."""
 
     def begin(self, label: str, done: int, total: int) -> None:
         """Training starts, or goes on, at step `done` of `total`."""
@@ -50,7 +51,7 @@ class Lines(Reporter):
         """See `Reporter`."""
         self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
-    def header(self, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
+    def header(self, folder: Path, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:  # noqa: ARG002
         """See `Reporter`."""
         for name, text in lines:
             self.say(f"{name:8} {text}")
@@ -129,8 +130,8 @@ class Live(Lines):
             self.progress.stop()
 
 
-class OneOfMany(Reporter):
-    """Tells another reporter how one training of a table goes, without the lines for its header and its epochs."""
+class Forwarding(Reporter):
+    """Tells another reporter all that it is told."""
 
     def __init__(self, inner: Reporter) -> None:
         self.inner = inner
@@ -138,6 +139,10 @@ class OneOfMany(Reporter):
     def say(self, text: str) -> None:
         """See `Reporter`."""
         self.inner.say(text)
+
+    def header(self, folder: Path, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
+        """See `Reporter`."""
+        self.inner.header(folder, lines, records)
 
     def begin(self, label: str, done: int, total: int) -> None:
         """See `Reporter`."""
@@ -151,9 +156,23 @@ class OneOfMany(Reporter):
         """See `Reporter`."""
         self.inner.advance()
 
+    def epoch(self, record: dict[str, Any]) -> None:
+        """See `Reporter`."""
+        self.inner.epoch(record)
+
     def end(self) -> None:
         """See `Reporter`."""
         self.inner.end()
+
+
+class OneOfMany(Forwarding):
+    """Tells another reporter how one training of a table goes, without the lines for its header and its epochs."""
+
+    def header(self, folder: Path, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
+        """See `Reporter`."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """See `Reporter`."""
 
 
 def reporter() -> Reporter:

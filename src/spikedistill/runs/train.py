@@ -176,7 +176,7 @@ def _finish(run: Run, context: Context, report: Reporter) -> None:
         write_atomically(run.folder / "log.jsonl", lines.encode())
 
     kernels = record_kernels(run, in_use(device.type), report)
-    report.header(describe(recipe, device, parameters_of(recipe)), run.records)
+    report.header(run.folder, describe(recipe, device, parameters_of(recipe)), run.records)
     task = Task(recipe, splits, teacher, device, run.folder, write_log, starts)
     state = loop.train_network(task, report)
     with as_evaluated(task, state) as network:
