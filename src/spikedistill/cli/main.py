@@ -12,6 +12,7 @@ from spikedistill.cli.cache import cache_command
 from spikedistill.cli.evaluate import evaluate_command
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.predict import predict_command
+from spikedistill.cli.report import report_command
 from spikedistill.cli.runs import runs_command
 from spikedistill.cli.table import table_command
 from spikedistill.cli.train import train_command
@@ -119,6 +120,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train_command,
     "table": table_command,
     "evaluate": evaluate_command,
+    "report": report_command,
     "predict": predict_command,
     "runs": runs_command,
     "list": list_command,

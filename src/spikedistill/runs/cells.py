@@ -243,14 +243,27 @@ def _line(table: Table, row: Row, own: Sequence[Cell], root: Path, failed: dict[
     done = [(cell, one.metrics) for cell, one in found if one.metrics is not None]
     begun = sum(one.state == "begun" for _, one in found)
     state = "quoted" if not own else f"{len(done)} of {len(own)}" + (f", {begun} begun" if begun else "")
+    folders = [one.folder for _, one in found if one.folder is not None]
+    return filled(table, row, done, state, folders, problems[0] if problems else "")
+
+
+def filled(
+    table: Table,
+    row: Row,
+    done: Sequence[tuple[Cell, Metrics]],
+    state: str,
+    folders: Sequence[Path],
+    problem: str = "",
+) -> Line:
+    """Return a row with the numbers of its finished runs: cells and their metrics, with what was measured of them."""
     return Line(
         row,
         state,
         numbers(100 * float(metrics["accuracy"]) for _, metrics in done),
         numbers(100 * float(metrics["accuracy_best"]) for _, metrics in done),
         {name: numbers(_shown(name, done)) for name in table.columns},
-        tuple(str(one.folder) for _, one in found if one.folder is not None),
-        problems[0] if problems else "",
+        tuple(map(str, folders)),
+        problem,
         tuple((cell.seed, 100 * float(metrics["accuracy"])) for cell, metrics in done),
     )
 

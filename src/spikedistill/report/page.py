@@ -1,0 +1,192 @@
+"""The page: one file of HTML with its style, script and pictures in it. It asks nothing of any network."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+
+import spikedistill
+from spikedistill.report import overview
+from spikedistill.report.catalogue import Item, training
+from spikedistill.report.contents import Contents
+from spikedistill.report.details import article
+from spikedistill.report.html import Html, element, table, text
+from spikedistill.report.papers import ShownTable
+from spikedistill.report.settings import Setting
+from spikedistill.report.stored import Unread
+from spikedistill.report.svg import inline
+from spikedistill.report.words import counted, percent
+from spikedistill.runs.cells import Line, Numbers
+
+
+def page(contents: Contents, title: str = "Runs") -> str:
+    """Return a whole page.
+
+    Args:
+        contents: What it shows.
+        title: Its heading.
+    """
+    style, script = _file("page.css"), _file("page.js")
+    hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="generator", content=f"spikedistill {spikedistill.__version__}"),
+        element("title", title),
+        element("style", Html(style)),
+    )
+    parts = list(_parts(contents))
+    links = [element("a", name, href=f"#{key}") for key, name, _ in parts]
+    body = element(
+        "body",
+        element("a", "Skip to the runs", href="#runs", class_="skip"),
+        element("header", element("h1", title), _summary(contents), element("nav", links, aria_label="Parts")),
+        element("main", [_section(key, name, content) for key, name, content in parts]),
+        _dialog(),
+        element("footer", f"Written by spikedistill {spikedistill.__version__} from stored runs; nothing is loaded."),
+        element("script", Html(script)),
+    )
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _file(name: str) -> str:
+    return resources.files("spikedistill.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _summary(contents: Contents) -> Html:
+    data = {setting.recipe.data.name for setting in contents.settings}
+    unfinished = sum(not run.finished for run in contents.runs)
+    said = [counted(len(contents.runs), "run"), counted(len(contents.settings), "setting")]
+    said.append(counted(len(data), "data set"))
+    said += [f"{unfinished} unfinished"] if unfinished else []
+    return element("p", " · ".join(said), class_="lead")
+
+
+def _parts(contents: Contents) -> Iterator[tuple[str, str, Iterable[Html]]]:
+    """Yield key, heading and content of each part that has something to show."""
+    if not contents.settings:
+        yield "runs", "Runs", [element("p", "There is no run to show.", class_="empty")]
+    else:
+        yield "runs", "Runs", [_highlights(contents), overview.table(contents)]
+    if contents.tables:
+        yield "tables", "Beside the papers", map(_paper_table, contents.tables)
+    if contents.settings:
+        details = [article(one, contents, map(figure, training(one))) for one in contents.settings]
+        yield "details", "Each setting", details
+    if contents.unread:
+        yield "unread", "Not shown", [_unread(contents.unread)]
+
+
+def _section(key: str, name: str, content: Iterable[Html]) -> Html:
+    heading = f"{key}-heading"
+    return element("section", element("h2", name, id=heading), content, id=key, aria_labelledby=heading)
+
+
+def _dialog() -> Html:
+    close = element("button", "Close", type="button", id="close")
+    return element("dialog", close, element("div", id="opened"), id="dialog", aria_label="One setting")
+
+
+def _highlights(contents: Contents) -> Html:
+    """The best spiking and the best other network on each data set."""
+    by_data: dict[str, list[Setting]] = {}
+    for setting in contents.settings:
+        if setting.accuracy is not None:
+            by_data.setdefault(setting.recipe.data.name, []).append(setting)
+    return element("ul", [_highlight(name, some) for name, some in by_data.items()], class_="highlights")
+
+
+def _highlight(data: str, settings: Sequence[Setting]) -> Html:
+    def best(some: Iterable[Setting], words: str) -> Html | None:
+        found = max(some, key=lambda one: one.accuracy.mean if one.accuracy else 0.0, default=None)
+        if found is None or found.accuracy is None:
+            return None
+        link = element("a", found.label, href=f"#setting-{found.key[:10]}")
+        return element("p", element("strong", f"{percent(found.accuracy)} %"), " ", element("small", words), link)
+
+    return element(
+        "li",
+        element("h3", data),
+        best((one for one in settings if one.spiking), "best SNN "),
+        best((one for one in settings if not one.spiking), "best ANN "),
+    )
+
+
+def figure(item: Item) -> Html:
+    """Return a figure with its title, the paper's figure that it follows, and its numbers to unfold."""
+    caption = element("figcaption", item.title, element("small", item.source) if item.source else None)
+    drawn = inline(item.draw(), item.key, item.title, item.description)
+    numbers = None
+    if item.rows:
+        unfold = element("summary", "Numbers")
+        numbers = element("details", unfold, table(item.heads, item.rows, item.title))
+    return element("figure", caption, drawn, element("p", item.description, class_="note"), numbers, id=item.key)
+
+
+def _paper_table(shown: ShownTable) -> Html:
+    own = shown.table
+    columns = [name for name in own.columns if any(line.columns.get(name) for line in shown.lines)]
+    heads = ["", "paper", "ours", "n", "ours - paper", "best epoch", *columns, "state"]
+    groups = dict.fromkeys(line.row.group for line in shown.lines)
+    body = []
+    for group in groups:
+        if group:
+            body.append(element("tr", element("th", group, colspan=len(heads), scope="rowgroup"), class_="group"))
+        body += [_paper_row(line, columns) for line in shown.lines if line.row.group == group]
+    name = f"spikedistill table {shown.name}" + ("" if shown.budget == "paper" else f" --budget {shown.budget}")
+    made = element(
+        "table",
+        element("caption", own.title, element("small", own.source)),
+        element("thead", element("tr", [element("th", one, scope="col") for one in heads])),
+        element("tbody", body),
+    )
+    return element(
+        "div",
+        element("div", made, class_="scroll", tabindex="0", role="region", aria_label=own.title),
+        element("p", element("code", name), " ", own.note, class_="note"),
+        class_="paper-table",
+    )
+
+
+def _paper_row(line: Line, columns: Sequence[str]) -> Html:
+    paper = None if line.row.paper is None else Numbers(line.row.paper, line.row.paper_deviation, 1)
+    cells = [
+        percent(paper),
+        element("strong", percent(line.accuracy)) if line.accuracy else "–",
+        "" if line.accuracy is None else str(line.accuracy.count),
+        "" if line.difference is None else f"{line.difference:+.2f}",
+        percent(line.best) if line.best else "",
+        *(_column(line.columns.get(name)) for name in columns),
+    ]
+    made = [element("td", one, class_="number") for one in cells]
+    return element(
+        "tr",
+        element("th", line.row.label, scope="row"),
+        made,
+        element("td", line.problem or line.state, class_="aside"),
+        class_=None if line.accuracy else "empty-row",
+    )
+
+
+def _column(numbers: Numbers | None) -> str:
+    return "" if numbers is None else percent(numbers)
+
+
+def _unread(unread: Sequence[Unread]) -> Html:
+    """Folders and reasons; one reason that many share is said once."""
+    by_reason: dict[str, list[str]] = {}
+    for one in unread:
+        by_reason.setdefault(one.reason.replace(str(one.folder), "It"), []).append(str(one.folder))
+    items = []
+    for reason, folders in by_reason.items():
+        names = element("ul", [element("li", element("code", name)) for name in folders])
+        several = element("details", element("summary", counted(len(folders), "folder")), names)
+        items.append(element("li", element("p", text(reason)), several if len(folders) > 1 else names))
+    return element("ul", items, class_="unread")

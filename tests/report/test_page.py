@@ -1,0 +1,203 @@
+"""The page: what it says, that it is one file, and that words from outside stay words."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from spikedistill import load_recipe
+from spikedistill.cli.main import main
+from spikedistill.recipes import _files as recipe_files
+from spikedistill.report.contents import contents
+from spikedistill.report.html import element, table, text
+from spikedistill.report.page import page
+from spikedistill.report.stored import run_folders_below
+
+TABLES = {name: recipe_files.load_table(name) for name in ("digits", "kdsnn-table-2")}
+RECIPES = {name: recipe_files.load(name) for name in ("digits-scratch", "digits-tser")}
+
+
+class Parts(HTMLParser):
+    """Elements and texts of a page, by Python's own parser."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "input", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.texts.append(data)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    @property
+    def said(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+def shown(tmp_path) -> str:
+    return page(contents(run_folders_below(tmp_path / "runs"), TABLES, RECIPES))
+
+
+def test_seeds_of_a_setting_are_one_row_with_mean_and_deviation(make, scratch, tmp_path):
+    for seed, accuracy in enumerate((0.90, 0.91, 0.92)):
+        make(replace(scratch, seed=seed), accuracy)
+    made = Parts(shown(tmp_path))
+    assert made.open == []
+    assert "91.00 ± 1.00 n = 3" in made.said
+    assert "92.00 ± 1.00" in made.said  # best beside it
+    assert sum(tag == "tbody" and "data-words" in attributes for tag, attributes in made.elements) == 1
+    assert "1 setting" in made.said
+
+
+def test_a_run_says_the_command_that_makes_it_again(make, scratch, taught, tmp_path):
+    make(replace(scratch, seed=3))
+    make(replace(taught, seed=0))
+    make(replace(scratch, epochs=7))
+    said = Parts(shown(tmp_path)).said
+    assert "spikedistill train digits-scratch --seed 3" in said
+    assert "spikedistill train digits-tser --seed 0" in said
+    assert "spikedistill.open_run(" in said  # changed by hand: the folder has the recipe
+
+
+def test_a_row_of_a_paper_stands_beside_ours(make, tmp_path):
+    table = recipe_files.load_table("kdsnn-table-2")
+    row = next(one for one in table.rows if one.paper is not None and one.recipe is not None)
+    recipe = table.recipe(row, 0, "cpu")
+    make(replace(recipe, precision="fp32"), 0.95)
+    made = Parts(shown(tmp_path))
+    assert f"{95 - row.paper:+.2f}" in made.said
+    assert "spikedistill table kdsnn-table-2 --budget cpu" in made.said
+    assert "not on this page" in made.said
+
+
+def test_the_page_is_one_file_and_asks_nothing_of_a_network(make, scratch, tmp_path):
+    make(scratch)
+    written = shown(tmp_path)
+    for tag, attributes in Parts(written).elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "xlink:href", "action", "srcset"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:image/png;base64,")), (tag, value)
+    assert "@import" not in written
+    assert not re.search(r"url\((?!#)", written)
+    policy = next(one["content"] for tag, one in Parts(written).elements if one.get("http-equiv"))
+    assert policy.startswith("default-src 'none'")
+
+
+def test_ids_are_unique_and_links_lead_somewhere(make, scratch, taught, tmp_path):
+    for seed in (0, 1):
+        make(replace(scratch, seed=seed))
+    make(taught)
+    elements = Parts(shown(tmp_path)).elements
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in elements:
+        link = attributes.get("href") or ""
+        assert not link.startswith("#") or link[1:] in ids
+        labelled = attributes.get("aria-labelledby")
+        assert labelled is None or labelled in ids
+
+
+def test_equal_runs_make_equal_pages(make, scratch, tmp_path):
+    make(scratch)
+    assert shown(tmp_path) == shown(tmp_path)
+
+
+def test_hostile_words_are_text(make, scratch, tmp_path):
+    attack = "<img src=x onerror=alert(1)>\"'&</script><script>alert(2)</script>\x1b[31m\u202e"
+    long = replace(scratch, name="a" * 190)
+    make(long, metrics={"accuracy_best_chosen_on": attack}, log=[{"epoch": 1, attack: 1.0}])
+    make(scratch, evaluations=[{"what": attack}])
+    folder = make(replace(scratch, seed=1))
+    (folder / "recipe.json").write_text('{"kind": "</style><b onclick=alert(3)>"}')
+    written = shown(tmp_path)
+    made = Parts(written)
+    assert written.count("<script") == 1
+    assert "alert(1)" in made.said
+    assert "alert(3)" in made.said
+    assert not any(tag in ("img", "b") or "onerror" in one or "onclick" in one for tag, one in made.elements)
+    assert "\x1b" not in written
+    assert "\u202e" not in written
+    assert "a" * 190 in made.said
+
+
+def test_unfinished_and_damaged_runs_are_shown_as_such(make, scratch, taught, tmp_path):
+    make(scratch, None)
+    make(replace(scratch, seed=1), metrics='{"accuracy": Infinity}')
+    broken = make(taught)
+    (broken / "recipe.json").write_text("{")
+    said = Parts(shown(tmp_path)).said
+    assert "unfinished, 3 of 200 epochs" in said
+    assert "has no accuracy that is a number" in said
+    assert "Not shown" in said
+    assert broken.name in said
+
+
+def test_numbers_that_are_none_leave_gaps(make, scratch, tmp_path):
+    log = [{"epoch": 1, "accuracy": None}, {"epoch": 2, "accuracy": float("nan")}, {"epoch": 3, "accuracy": 0.9}]
+    make(scratch, metrics={"parameters": None, "seconds": float("nan"), "accuracy_cumulative": [0.1, None]}, log=log)
+    assert "90.00" in Parts(shown(tmp_path)).said
+
+
+def test_elements_escape_whatever_is_no_markup():
+    assert element("p", "<b>&", title='"x"') == '<p title="&quot;x&quot;">&lt;b&gt;&amp;</p>'
+    assert element("input", hidden=True, disabled=False, class_="a") == '<input hidden class="a">'
+    assert element("td", None, ["a", [1, 2.5]]) == "<td>a12.5</td>"
+    assert text("a\x00\nb\ud800") == "a\\x00\nb\\xd800"
+    assert '<td class="number">0.3333</td>' in table(("a", "b"), [("<i>", 1 / 3)], "c")
+
+
+def test_the_command_writes_a_page_and_replaces_one(make, scratch, tmp_path, capsys):
+    make(scratch)
+    target = tmp_path / "page.html"
+    target.write_text("old")
+    assert main(["report", str(tmp_path / "runs"), "-o", str(target), "--title", "A & B"]) == 0
+    assert "1 run of 1 setting\n" in capsys.readouterr().out
+    assert "<h1>A &amp; B</h1>" in target.read_text()
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["page.html"]
+
+
+def test_a_table_is_found_by_name(make, tmp_path, capsys):
+    make(load_recipe("digits-scratch"), 0.9)
+    target = tmp_path / "page.html"
+    assert main(["report", "digits", "--runs", str(tmp_path / "runs"), "-o", str(target)]) == 0
+    made = Parts(target.read_text())
+    assert "1 of 3" in made.said
+    assert "0 of 3" in made.said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{empty}", "-o", "{tmp}/p.html"], "There is no run in"),
+        (["digitz", "-o", "{tmp}/p.html"], "Did you mean 'digits'"),
+        (["{file}", "-o", "{tmp}/p.html"], "is a file"),
+        (["{runs}", "-o", "{tmp}"], "is a folder"),
+        (["{runs}", "-o", "{tmp}/none/p.html"], "there is no folder"),
+        (["{runs}"], "required: -o"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(make, scratch, tmp_path, capsys, words, said):
+    make(scratch)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    places = {"tmp": tmp_path, "runs": tmp_path / "runs", "empty": tmp_path / "empty", "file": tmp_path / "file"}
+    assert main(["report", *(word.format(**places) for word in words)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "p.html").exists()
