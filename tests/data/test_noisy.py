@@ -76,7 +76,7 @@ def test_patches_are_cut_from_the_photographs():
         Patches([torch.zeros(40, 40, dtype=torch.uint8)])
 
 
-@pytest.mark.parametrize("variation", ["background", "random", "rotation", "rotation-background"])
+@pytest.mark.parametrize("variation", ["background", "random", "rotation", "rotation-background", "basic"])
 @pytest.mark.usefixtures("files")
 def test_variations(variation):
     data = NoisyMNIST(variation=variation).with_facts()
@@ -85,14 +85,35 @@ def test_variations(variation):
     moved = images[:, 0, 3, 14] < 255
     assert bool(moved.all()) == (variation == "rotation") or variation == "rotation-background" or not moved.any()
     dark = (images == 0).float().mean()
-    assert (dark > 0.9) == (variation == "rotation")
+    assert (dark > 0.9) == (variation in ("rotation", "basic"))
+    if variation == "basic":
+        assert images.sum() == 255 * len(images)
+        assert data.without_noise() is data
+        return
     if variation == "random":
         values = images.flatten(1)[:, :80].flatten().numpy()  # above the digit
         assert stats.kstest(values / 255, "uniform").statistic < 0.04
     assert not torch.equal(images, NoisyMNIST(variation=variation, noise_seed=1).load().train.images)
 
 
+@pytest.mark.usefixtures("files")
+def test_the_images_without_their_noise():
+    """The same ones in the same order and parts."""
+    for data, parts in (
+        (NoisyMNIST(variation="background", validation=10), ("train", "validation", "test")),
+        (NoisyCIFAR10(), ("train", "test")),
+    ):
+        found = data.with_facts()
+        clean, theirs = found.without_noise().load(), found.load()
+        for name in parts:
+            one, other = getattr(clean, name), getattr(theirs, name)
+            assert torch.equal(one.labels, other.labels)
+            assert len(one.first(1).unique()) <= 2
+            assert not torch.equal(one.first(3), other.first(3))
+
+
 def test_gaussian_numbers_are():
+    assert gaussian(Draws(3, 0, torch.arange(7)), "a", 1, 5, 5).shape == (7, 1, 5, 5), "of odd sizes too"
     drawn = gaussian(Draws(3, 0, torch.arange(200)), "a", 2, 5, 10)
     assert drawn.shape == (200, 2, 5, 10)
     assert stats.kstest(drawn.flatten().numpy(), "norm").pvalue > 0.01

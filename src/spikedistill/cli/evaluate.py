@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikedistill.cli.energy_text import print_energy
 from spikedistill.cli.parser import Parser, add_import, import_files
+from spikedistill.cli.robustness_text import print_robustness, print_robustness_of_several
 from spikedistill.cli.run_folders import run_folders
 from spikedistill.cli.seeds import mean_and_deviation
 from spikedistill.cli.shown import print_metrics, print_table
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
     from spikedistill.runs.folder import Run
 
-WHAT = ("accuracy", "energy")
+WHAT = ("accuracy", "energy", "robustness")
 """Measures of `spikedistill.runs.measures`, in the order in which they are taken and printed."""
 TECHNOLOGIES = ("45nm-fp32", "45nm-fp16", "45nm-int32", "45nm-int8")
 """Those of `spikedistill.evaluate.energy`, which takes seconds to import."""
 
 
 def evaluate_command(words: list[str]) -> int:
-    """Accuracy of finished runs at each time step, at any T; their spikes, operations and energy."""
+    """Accuracy of finished runs at each time step, at any T; spikes and energy; accuracy on images that are worse."""
     parser = Parser(
         prog="spikedistill evaluate",
         description=f"{evaluate_command.__doc__} Several runs give a table, with mean ± standard deviation over those "
@@ -49,7 +50,10 @@ def evaluate_command(words: list[str]) -> int:
         help="estimate the norms' statistics anew at this T, on so many training images; shows the accuracy before too",
     )
     parser.add_argument(
-        "--images", type=int, metavar="N", help="on how many images what takes long is measured; energy: 1000"
+        "--images",
+        type=int,
+        metavar="N",
+        help="on how many images what takes long is measured; energy, robustness: 1000",
     )
     parser.add_argument(
         "--technology",
@@ -120,29 +124,41 @@ def _measured(run: "Run", given: "Namespace") -> dict[str, dict[str, Any]]:
 
 
 def _print(runs: "Sequence[Run]", found: "Sequence[dict[str, dict[str, Any]]]", given: "Namespace") -> None:
-    """Print accuracies, of several runs as a table, and then what else was measured of each."""
+    """Print what several runs have in one table, and then what else was measured of each."""
     both = zip(runs, found, strict=True)
     accuracies = [(run, one.pop("accuracy")) for run, one in both if "accuracy" in one.get("accuracy", {})]
     if len(accuracies) == 1:
         print_metrics(accuracies[0][1])
     elif accuracies:
         print_table(list(_rows(*zip(*accuracies, strict=True))))
-    for place, (run, one) in enumerate(zip(runs, found, strict=True)):
+    said = bool(accuracies)
+    for what, print_several in PRINTED_TOGETHER.items():
+        those = [(run, one) for run, one in zip(runs, found, strict=True) if "problem" not in one.get(what, NOTHING)]
+        if len(those) > 1:
+            print("\n" * said, end="")
+            print_several([(f"{run.folder}, trained on {run.recipe.data.name}", one.pop(what)) for run, one in those])
+            said = True
+    for run, one in zip(runs, found, strict=True):
         if len(runs) > 1 and one:
-            print("\n" * bool(place or accuracies) + printable(str(run.folder)))
+            print("\n" * said + printable(str(run.folder)))
+            said = True
         for what, entry in one.items():
-            if place or accuracies or len(runs) > 1 or what != next(iter(one)):
-                print()
+            print("\n" * said, end="")
+            said = True
             if "problem" in entry:
                 print(printable(f"No {what}: {entry['problem']}"))
             else:
                 PRINTED[what](entry, given)
 
 
+NOTHING = {"problem": "not asked for"}
 PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
     "energy": lambda found, given: print_energy(found, given.technology),
+    "robustness": lambda found, given: print_robustness(found),  # noqa: ARG005
 }
-"""How each measure is printed, but for accuracy, which several runs have in one table."""
+"""How each measure of a run is printed, but for accuracy, which several runs have in one table."""
+PRINTED_TOGETHER = {"robustness": print_robustness_of_several}
+"""How several runs are printed side by side, where that says more than one after the other."""
 
 
 def _rows(runs: "Sequence[Run]", results: Sequence[dict[str, Any]]) -> Iterable[dict[str, str]]:

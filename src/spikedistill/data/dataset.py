@@ -62,6 +62,10 @@ class Dataset:
         """Return the data set so that random samples of its shape can be made; itself where that needs no files."""
         return self
 
+    def without_noise(self) -> "Dataset":
+        """Return the data set without the noise that it adds to other images, those in its order; itself elsewhere."""
+        return self
+
     @property
     def train_counts(self) -> tuple[int, ...]:
         """Training samples of each class, before any are left out or held out."""

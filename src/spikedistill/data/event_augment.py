@@ -10,7 +10,7 @@ The geometry takes images too; what comes in from outside is 0.
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from spikedistill.data.augment import Cutout
@@ -191,17 +191,33 @@ class EventDrop(Transform):
 
 def thinned(frames: Samples, share: Float[Tensor, "B T C H W"], draws: Draws) -> Samples:
     """Return frames of counts of which each event is dropped with the probability `share` of its pixel."""
-    size = frames[0].numel() if len(frames) else 0
     flat, share = frames.flatten(1), share.flatten(1)
     out = flat * (share < 1)
-    rows, pixels = ((out > 0) & (share > 0)).nonzero().unbind(1)
-    counts = out[rows, pixels].long()
-    event = torch.arange(len(rows), device=rows.device).repeat_interleave(counts)
-    nth = torch.arange(len(event), device=rows.device) - (counts.cumsum(0) - counts)[event]
-    drawn = draws.uniform_at("event-drop-event", rows[event], pixels[event] * MOST_EVENTS + nth, size * MOST_EVENTS)
-    stays = drawn >= share[rows, pixels][event]
-    out[rows, pixels] = torch.zeros_like(counts).index_add(0, event, stays.long()).to(torch.uint8)
-    return out.view(frames.shape)
+    unsure = (out > 0) & (share > 0)
+    row, pixel, place = events_of(out, unsure)
+    stays = draws.uniform_at("event-drop-event", row, place, MOST_EVENTS * flat.shape[1]) >= share[row, pixel]
+    return torch.where(unsure, counted(flat.shape, row[stays], pixel[stays]), out).view(frames.shape)
+
+
+def events_of(
+    flat: UInt8[Tensor, "B P"], where: Bool[Tensor, "B P"]
+) -> tuple[Int[Tensor, " E"], Int[Tensor, " E"], Int[Tensor, " E"]]:
+    """Return every event of some pixels of flattened frames: its row, its pixel, and a number in its row of its own.
+
+    That number is below `MOST_EVENTS` times P, and depends on nothing outside of the row.
+    """
+    rows, pixels = where.nonzero().unbind(1)
+    counts = flat[rows, pixels].long()
+    pixel_of = torch.arange(len(rows), device=rows.device).repeat_interleave(counts)
+    nth = torch.arange(len(pixel_of), device=rows.device) - (counts.cumsum(0) - counts)[pixel_of]
+    return rows[pixel_of], pixels[pixel_of], pixels[pixel_of] * MOST_EVENTS + nth
+
+
+def counted(shape: torch.Size, row: Int[Tensor, " E"], pixel: Int[Tensor, " E"]) -> UInt8[Tensor, "B P"]:
+    """Return flattened frames of these events; a pixel of more than 255 has 255."""
+    counts = torch.zeros(shape, dtype=torch.int32, device=row.device)
+    counts.index_put_((row, pixel), torch.ones_like(row, dtype=torch.int32), accumulate=True)
+    return counts.clamp_(max=MOST_EVENTS).to(torch.uint8)
 
 
 def _steps(draws: Draws, greatest: float, steps: int) -> Float[Tensor, " B"]:

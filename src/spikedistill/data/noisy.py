@@ -7,7 +7,7 @@ the same on every machine (whole numbers only, or double precision before roundi
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from spikedistill.data.cifar10 import CIFAR10
 from spikedistill.data.colour import luma
+from spikedistill.data.dataset import Dataset
 from spikedistill.data.files import data_path
 from spikedistill.data.mnist import MNIST
 from spikedistill.data.own import OwnDataset
@@ -28,7 +29,7 @@ from spikedistill.errors import InputError
 from spikedistill.randomness import Draws, permutation
 from spikedistill.values.checks import check_above, check_choice, check_count
 
-Variation = Literal["background", "random", "rotation", "rotation-background"]
+Variation = Literal["background", "random", "rotation", "rotation-background", "basic"]
 
 TRAIN, TEST = 12_000, 50_000
 SIDE = 28
@@ -50,6 +51,7 @@ class NoisyMNIST(OwnDataset):
     uniform in [0, 2 pi), random backgrounds uniform from 0 to 255, patches from anywhere in a photograph but where it
     deviates by less than 10 grey levels (the paper leaves out "low pixel variance" and has no number). Where a digit
     meets a background the brighter of the two is seen: the paper does not say. Each image has one background and angle.
+    The paper's `basic` set is the same images as they are, for a network to compare with that never saw a variation.
     """
 
     name: ClassVar[str] = "noisy-mnist"
@@ -75,16 +77,26 @@ class NoisyMNIST(OwnDataset):
         labels = torch.cat([splits.train.labels, splits.test.labels])
         order = permutation(len(images), self.noise_seed, 0, SHUFFLE)[: TRAIN + TEST]
         patches = Patches(read_photos(self.photos)) if "background" in self.variation else None
-        parts = [self._varied(images[i], Draws(self.noise_seed, 0, i), patches) for i in order.split(AT_A_TIME)]
+        parts = [
+            varied(images[i], self.variation, Draws(self.noise_seed, 0, i), patches) for i in order.split(AT_A_TIME)
+        ]
         made, labels = torch.cat(parts), labels[order]
         return (made[:TRAIN], labels[:TRAIN]), (made[TRAIN:], labels[TRAIN:])
 
-    def _varied(self, images: UInt8[Tensor, "B 1 H W"], draws: Draws, patches: "Patches | None") -> Tensor:
-        if self.variation.startswith("rotation"):
-            images = rotated(images, draws.uniform("mnist-angle").double() * (2 * math.pi))
-        if self.variation == "random":
-            images = torch.maximum(images, draws.integers(256, "mnist-background", 1, SIDE, SIDE).to(torch.uint8))
-        return images if patches is None else torch.maximum(images, patches(draws))
+    def without_noise(self) -> Dataset:
+        """See `Dataset.without_noise`: the same images, `basic`."""
+        return self if self.variation == "basic" else replace(self, variation="basic", facts=None)
+
+
+def varied(
+    images: UInt8[Tensor, "B 1 28 28"], variation: Variation, draws: Draws, patches: "Patches | None"
+) -> UInt8[Tensor, "B 1 28 28"]:
+    """Return images of digits in one of the variations; `patches` are for those with photographs behind them."""
+    if variation.startswith("rotation"):
+        images = rotated(images, draws.uniform("mnist-angle").double() * (2 * math.pi))
+    if variation == "random":
+        images = torch.maximum(images, draws.integers(256, "mnist-background", 1, SIDE, SIDE).to(torch.uint8))
+    return images if patches is None else torch.maximum(images, patches(draws))
 
 
 def rotated(images: UInt8[Tensor, "B 1 H W"], angle: Float[Tensor, " B"]) -> UInt8[Tensor, "B 1 H W"]:
@@ -195,20 +207,29 @@ class NoisyCIFAR10(OwnDataset):
         return self._noisy(splits.train, "cifar10-train"), self._noisy(splits.test, "cifar10-test")
 
     def _noisy(self, split: Split, stream: str) -> TensorSplit:
-        deviation = 255 * math.sqrt(self.variance)
         parts = [
-            (batch.images + deviation * gaussian(Draws(self.noise_seed, 0, batch.index), stream, *split.shape))
-            .round_()
-            .clamp_(0, 255)
-            .to(torch.uint8)
+            with_noise(batch.images, self.variance, Draws(self.noise_seed, 0, batch.index), stream)
             for batch in split.in_order(AT_A_TIME)
         ]
         return TensorSplit(torch.cat(parts), split.labels)
 
+    def without_noise(self) -> Dataset:
+        """See `Dataset.without_noise`: CIFAR-10."""
+        return CIFAR10(root=self.root, train_size=self.train_size, validation=self.validation, augment=self.augment)
+
+
+def with_noise(
+    images: UInt8[Tensor, "B C H W"], variance: float, draws: Draws, stream: str
+) -> UInt8[Tensor, "B C H W"]:
+    """Return images with Gaussian noise, clipped and rounded; `variance` is that of images in [0, 1]."""
+    noise = 255 * math.sqrt(variance) * gaussian(draws, stream, *images.shape[1:])
+    return (images + noise).round_().clamp_(0, 255).to(torch.uint8)
+
 
 def gaussian(draws: Draws, stream: str, *shape: int) -> Float[Tensor, "B *shape"]:
-    """Return standard normal numbers in double precision (Box and Muller, 1958), of samples of an even size."""
-    half = math.prod(shape) // 2
+    """Return standard normal numbers in double precision (Box and Muller, 1958)."""
+    size = math.prod(shape)
+    half = (size + 1) // 2
     radius = (-2 * torch.log1p(-draws.uniform(f"{stream}-radius", half).double())).sqrt()
     angle = draws.uniform(f"{stream}-angle", half).double() * (2 * math.pi)
-    return torch.cat([radius * angle.cos(), radius * angle.sin()], 1).view(-1, *shape)
+    return torch.cat([radius * angle.cos(), radius * angle.sin()], 1)[:, :size].view(-1, *shape)

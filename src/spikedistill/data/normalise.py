@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def normalise(
-    images: UInt8[Tensor, "B ..."],
+    images: UInt8[Tensor, "B ..."] | Float[Tensor, "B ..."],
     mean: tuple[float, ...],
     std: tuple[float, ...],
     dtype: torch.dtype = torch.float32,
@@ -14,7 +14,7 @@ def normalise(
     """(images / 255 - mean) / std, computed in float32, in the memory format channels_last.
 
     Args:
-        images: [B, C, H, W], or frames [B, T, C, H, W].
+        images: [B, C, H, W], or frames [B, T, C, H, W]; also as floats from 0 to 255, to which gradients go back.
         mean: Per channel, of images in [0, 1].
         std: Likewise.
         dtype: Of the result.

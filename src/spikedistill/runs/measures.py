@@ -9,10 +9,12 @@ from typing import Any
 from spikedistill.runs.energy import energy_of
 from spikedistill.runs.evaluate import accuracy_of
 from spikedistill.runs.opened import Measure, Opened
+from spikedistill.runs.robustness import robustness_of
 
 MEASURES: dict[str, Measure] = {
     "accuracy": accuracy_of,
     "energy": energy_of,
+    "robustness": robustness_of,
 }
 
 

@@ -1,0 +1,69 @@
+"""Accuracies on corrupted and attacked images as lines for people: of one run by severity, of several side by side."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from spikedistill.cli.shown import print_table
+from spikedistill.machine.terminal import printable
+
+
+def print_robustness(found: dict[str, Any]) -> None:
+    """Print the accuracies of a run at each severity of each corruption."""
+    print(printable(f"Accuracy on corrupted images, {_where(found)}"), end="\n\n")
+    severities = max((one["severity"] for one in found["corruptions"]), default=0)
+    rows = [{"corruption": "none (clean)"} | _columns([], severities, found["clean"])]
+    for name, shares in _by_name(found).items():
+        rows.append({"corruption": name} | _columns(shares, severities, sum(shares) / len(shares)))
+    print_table(rows)
+    print()
+    print(f"1 to 5: severities, those of {found['severities']}; kdsnn: levels of KDSNN's table 2")
+    if found["left_out"]:
+        print("Left out: " + "; ".join(f"{one['name']} ({one['why']})" for one in found["left_out"]))
+
+
+def print_robustness_of_several(runs: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Print the means over severities of several runs, each a column.
+
+    Args:
+        runs: What to call each run, and what was found of it.
+    """
+    print("Accuracy on corrupted images, mean over severities", end="\n\n")
+    for number, (name, found) in enumerate(runs, 1):
+        print(printable(f"run {number}: {name}; {_where(found)}"))
+    print()
+    columns = [_means(found) for _, found in runs]
+    rows = []
+    for name in dict.fromkeys(name for column in columns for name in column):
+        shares = (column.get(name) for column in columns)
+        shown = ("" if share is None else f"{share:.2%}" for share in shares)
+        rows.append({"": name} | {f"run {number}": share for number, share in enumerate(shown, 1)})
+    print_table(rows)
+
+
+def _where(found: dict[str, Any]) -> str:
+    data = found["data"]
+    return f"T = {found['steps']}, {found['images']} of {data['samples']} {found['split']} images of {data['name']}"
+
+
+def _by_name(found: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the accuracies of each corruption by severity."""
+    parts = groupby(found["corruptions"], lambda one: str(one["name"]))
+    return {name: [one["accuracy"] for one in part] for name, part in parts}
+
+
+def _means(found: dict[str, Any]) -> dict[str, float]:
+    """Return what stands in a run's column: the groups' means last."""
+    by_name = {name: sum(shares) / len(shares) for name, shares in _by_name(found).items()}
+    groups = {one["name"]: one["group"] for one in found["corruptions"]}
+    means = {}
+    for group in dict.fromkeys(groups.values()):
+        shares = [share for name, share in by_name.items() if groups[name] == group]
+        if len(shares) > 1:
+            means[f"mean of {group}"] = sum(shares) / len(shares)
+    return {"none (clean)": found["clean"]} | by_name | means
+
+
+def _columns(shares: Sequence[float], severities: int, mean: float) -> dict[str, str]:
+    shown = [f"{share:.2%}" for share in shares] + [""] * (severities - len(shares))
+    return {str(severity): share for severity, share in enumerate(shown, 1)} | {"mean": f"{mean:.2%}"}

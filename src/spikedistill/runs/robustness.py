@@ -1,0 +1,88 @@
+"""What a finished run's network makes of images that are worse than those of its data."""
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from spikedistill.data.png import as_png
+from spikedistill.data.split import Split
+from spikedistill.evaluate.corruptions import Corruption, corruptions, numbers_for
+from spikedistill.kernels import FrozenWeights
+from spikedistill.randomness import Draws
+from spikedistill.runs.opened import Opened
+
+IMAGES = 1000
+"""That are measured unless more or fewer are asked for: an accuracy near 80 % is then known to 1.3 points."""
+AT_A_TIME = 500
+NUMBERS = 2**22
+"""Of all images of a batch, at most."""
+SEED = 0
+"""Of all that is drawn."""
+SHOWN = 3
+"""Severity of the pictures that are kept; of kinds with fewer their last."""
+LONGEST = 64
+"""Side of those pictures in pixels."""
+
+
+def robustness_of(opened: Opened) -> dict[str, Any]:
+    """Return accuracies on corrupted images; which, `spikedistill.evaluate.corruptions` says.
+
+    A run that learned on images with noise is asked about those without, corrupted: so it compares with one that
+    learned on these. What is drawn is a function of a fixed seed and of the image's number in the split.
+    """
+    clean = opened.data.without_noise()
+    part: Split = opened.part if clean is opened.data else getattr(clean.load(), opened.split).to(opened.place)
+    index = opened.some(IMAGES)
+    number, shape = len(index), tuple(part.shape)
+    kinds, left_out = corruptions(shape)
+    right, levels = _on_corrupted(opened, part, index, kinds)
+    return {
+        "data": {"name": clean.name, "samples": len(part), "chosen": "evenly spaced"},
+        "images": number,
+        "precision": opened.run.recipe.precision,
+        "severities": numbers_for(shape) if len(shape) == 3 else "our own",
+        "clean": right / number,
+        "corruptions": [level | {"accuracy": level["accuracy"] / number} for level in levels],
+        "samples": _pictures(part, index[:1], kinds),
+        "left_out": [{"name": name, "why": why} for name, why in left_out.items()],
+    }
+
+
+def _on_corrupted(
+    opened: Opened, part: Split, index: Tensor, kinds: list[Corruption]
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many images are classified right as they are, and at each severity of each kind."""
+    levels: list[dict[str, Any]] = [
+        {"name": kind.name, "group": kind.group, "severity": severity, "value": float(value), "unit": kind.unit}
+        | {"accuracy": 0}
+        for kind in kinds
+        for severity, value in enumerate(kind.values, 1)
+    ]
+    right = 0
+    at_a_time = max(1, min(AT_A_TIME, NUMBERS // max(1, math.prod(part.shape))))
+    with FrozenWeights():
+        for some in index.split(at_a_time):
+            images, labels = part.take(some), part.labels[some]
+            right += _right(opened, images, labels)
+            on_cpu, draws = images.cpu(), Draws(SEED, 0, some.cpu())
+            values = ((kind, value) for kind in kinds for value in kind.values)
+            for level, (kind, value) in zip(levels, values, strict=True):
+                level["accuracy"] += _right(opened, kind.apply(on_cpu, value, draws), labels)
+    return right, levels
+
+
+def _right(opened: Opened, images: Tensor, labels: Tensor) -> int:
+    answers = opened.answers(images.to(opened.place)).mean(0).argmax(-1)
+    return int((answers == labels).sum())
+
+
+def _pictures(part: Split, index: Tensor, kinds: list[Corruption]) -> list[dict[str, Any]]:
+    """Return one image as it is and by each kind, as far as it is a picture."""
+    image, draws = part.take(index).cpu(), Draws(SEED, 0, index.cpu())
+    shown: list[tuple[str, int, Tensor]] = [("clean", 0, image)]
+    for kind in kinds:
+        severity = min(SHOWN, len(kind.values))
+        shown.append((kind.name, severity, kind.apply(image, kind.values[severity - 1], draws)))
+    made = [(name, severity, as_png(one[0], LONGEST)) for name, severity, one in shown]
+    return [{"name": name, "severity": severity, "picture": png} for name, severity, png in made if png is not None]

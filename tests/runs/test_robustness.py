@@ -1,0 +1,132 @@
+"""Finished runs on corrupted images: by the definition, beside each other, and what does not fit their data."""
+
+import base64
+import io
+import json
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from spikedistill.data.dataset import Dataset
+from spikedistill.data.noisy import with_noise
+from spikedistill.data.normalise import normalise
+from spikedistill.data.split import TensorSplit
+from spikedistill.evaluate.corruptions import corruptions
+from spikedistill.randomness import Draws
+from spikedistill.runs import train as runs
+from spikedistill.runs.evaluation import evaluations
+from spikedistill.runs.measures import measure
+from spikedistill.runs.opened import open_to_measure
+
+
+def robustness(run, **asked):
+    return measure("robustness", open_to_measure(run, device="cpu", **asked))
+
+
+@pytest.fixture
+def run(student, tmp_path):
+    return runs.train_recipe(replace(student, epochs=2, precision="fp32"), tmp_path, "cpu")
+
+
+def test_it_is_what_the_network_answers(run, monkeypatch):
+    """Counted once more, image by image; and the same in other batches."""
+    found = robustness(run, images=20)
+    data, network = run.recipe.data, run.network()
+    test = data.load().test
+    index = torch.arange(20) * 3
+    kinds = {kind.name: kind for kind in corruptions((3, 8, 8))[0]}
+    assert [(one["name"], one["severity"]) for one in found["corruptions"]] == [
+        (name, severity) for name, kind in kinds.items() for severity in range(1, len(kind.values) + 1)
+    ]
+
+    def right(images, labels):
+        with torch.no_grad():
+            return int((network(normalise(images, data.mean, data.std), 3).mean(0).argmax(-1) == labels).sum())
+
+    shares = {(one["name"], one["severity"]): 0 for one in found["corruptions"]}
+    clean = 0
+    for i in index.split(1):
+        images, labels = test.take(i), test.labels[i]
+        clean += right(images, labels)
+        for name, severity in shares:
+            worse = kinds[name].apply(images, kinds[name].values[severity - 1], Draws(0, 0, i))
+            shares[name, severity] += right(worse, labels)
+    assert found["clean"] == clean / 20
+    assert {(one["name"], one["severity"]): 20 * one["accuracy"] for one in found["corruptions"]} == shares
+    assert len(set(shares.values())) > 3
+    assert (found["images"], found["severities"], found["data"]["samples"]) == (20, "CIFAR-10-C", 60)
+    monkeypatch.setattr("spikedistill.runs.robustness.AT_A_TIME", 7)
+    assert robustness(run, images=20) == found
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_pictures(run):
+    found = robustness(run, images=2)
+    names = [one["name"] for one in found["samples"]]
+    assert names == ["clean", *dict.fromkeys(one["name"] for one in found["corruptions"])]
+    assert {one["severity"] for one in found["samples"]} == {0, 3}
+    first = run.recipe.data.load().test.first(1)[0].permute(1, 2, 0)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(found["samples"][0]["picture"])))), first)
+
+
+@dataclass(frozen=True)
+class Grainy(Dataset):
+    """The stripes with noise."""
+
+    name: ClassVar[str] = "grainy"
+    abstract: ClassVar[bool] = True
+
+    plain: Dataset | None = None
+
+    train_counts: ClassVar[tuple[int, ...]] = (40, 40, 40)
+    test_counts: ClassVar[tuple[int, ...]] = (20, 20, 20)
+    shape: ClassVar[tuple[int, ...]] = (3, 8, 8)
+    mean: ClassVar[tuple[float, ...]] = (0.4, 0.45, 0.5)
+    std: ClassVar[tuple[float, ...]] = (0.2, 0.25, 0.3)
+
+    def without_noise(self):
+        return self.plain
+
+    def _read(self):
+        splits = self.plain.load()
+        return tuple(
+            TensorSplit(with_noise(split.images, 0.05, Draws(9, 0, torch.arange(len(split))), name), split.labels)
+            for name, split in (("train", splits.train), ("test", splits.test))
+        )
+
+
+def test_a_run_that_learned_on_noise_is_asked_about_images_without(run, stripes):
+    plain = robustness(run, images=30)
+    opened = open_to_measure(run, device="cpu", images=30)
+    data = Grainy(plain=stripes())
+    noisy = replace(opened, data=data, splits=data.load())
+    assert not torch.equal(noisy.part.first(2), opened.part.first(2))
+    assert measure("robustness", noisy) == plain, "the same network, asked about the same images"
+
+
+def test_the_command(run, student, tmp_path, cli):
+    other = runs.train_recipe(replace(student, epochs=2, seed=4), tmp_path, "cpu")
+    code, out, err = cli("evaluate", run.folder, "--device", "cpu", "--what", "robustness", "--images", "20")
+    assert (code, err) == (0, "")
+    for word in ("20 of 60 test images of stripes", "T = 3", "gaussian-blur", "CIFAR-10-C", "Left out: events", "mean"):
+        assert word in out
+    (kept,) = evaluations(run)
+    assert kept["what"] == "robustness"
+    share = kept["corruptions"][0]["accuracy"]
+    assert f"{share:.2%}" in next(line for line in out.splitlines() if line.startswith("gaussian-noise"))
+    words = ("evaluate", run.folder, other.folder, "--device", "cpu", "--what", "accuracy,robustness", "--images", "20")
+    code, out, _ = cli(*words)
+    assert code == 0
+    for number, one in enumerate((run, other), 1):
+        assert f"run {number}: {one.folder}, trained on stripes; T = 3, 20 of 60 test images of stripes" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("gaussian-noise"))
+    for one in (run, other):
+        shares = [e["accuracy"] for e in evaluations(one)[-1]["corruptions"] if e["name"] == "gaussian-noise"]
+        assert f"{sum(shares) / 5:.2%}" in line
+    assert "mean of corruption" in out
+    code, out, _ = cli(*words, "--json")
+    assert [entry["robustness"]["images"] for entry in json.loads(out)] == [20, 20]
