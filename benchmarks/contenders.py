@@ -74,6 +74,7 @@ CONTENDERS: dict[str, Contender] = {
     "sinabs": Contender("fp32, folded layers, IAFSqueeze", "peers_sinabs:tutorial", "sinabs"),
     "pipeline-and-model": Contender("batches, crop and flip, normalise, training step", "pipeline:both"),
     "model-alone": Contender("the same training step on one batch that stands ready", "pipeline:model"),
+    "ours-recipe": Contender("a step of a recipe as `spikedistill train` does it", "recipe_step:one"),
     "pipeline-alone": Contender("batches, crop and flip, normalise", "pipeline:batches"),
 }
 for _dtype in ("bf16", "fp32"):

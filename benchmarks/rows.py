@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from benchmarks.tasks import Distillation, Inference, Net, NeuronLayer, NormNeuronLayer, Pipeline, Task, Training
+from benchmarks.tasks import (
+    Distillation,
+    Inference,
+    Net,
+    NeuronLayer,
+    NormNeuronLayer,
+    Pipeline,
+    RecipeStep,
+    Task,
+    Training,
+)
 
 MNIST_2CONV = Net(
     "convnet",
@@ -75,6 +85,25 @@ TEACHERS = (
 )
 DATA = (Row("data-pipeline", Pipeline(32, 4, WRN16_2), PIPELINE),)
 
+
+def _minutes(name: str, batch: int = 64, steps: int = 4, share: float = 0.0, drawn: int = 1) -> Row:
+    """A step of `cifar10-minutes-...`; a recipe with phases has a row for each that differs."""
+    part = f"-from-{share:g}" if share else ""
+    task = RecipeStep(batch, steps, f"cifar10-minutes-{name}", share, drawn)
+    return Row(f"minutes-{name}{part}", task, ("ours-recipe",))
+
+
+MINUTES = (
+    *(_minutes(name) for name in ("plain", "short", "whitened", "start", "distilled", "averaged")),
+    *(_minutes(name, 128, 1) for name in ("ann", "ann-brief")),
+    *(_minutes("rates", share=share) for share in (0.0, 0.67)),
+    _minutes("phases", 256, 1),
+    _minutes("phases", share=0.6),
+    _minutes("drawn", drawn=4),
+    _minutes("drawn", share=0.8),
+)
+"""See `benchmarks.minutes`."""
+
 GROUPS: dict[str, tuple[Row, ...]] = {
     "layers": LAYERS,
     "training": TRAINING,
@@ -83,6 +112,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "over-steps": OVER_STEPS,
     "distillation": TEACHERS,
     "data": DATA,
+    "minutes": MINUTES,
 }
 ALL = tuple(row for rows in GROUPS.values() for row in rows)
 ROWS = {row.name: row for row in ALL}

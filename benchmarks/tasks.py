@@ -128,3 +128,27 @@ class NeuronLayer(Layer):
 @dataclass(frozen=True)
 class NormNeuronLayer(Layer):
     """Batch norm, then neurons."""
+
+
+@dataclass(frozen=True)
+class RecipeStep(Task):
+    """A step of the training that a recipe of the library describes, its images' augmentation with it.
+
+    Where T is drawn, a step at each T: `items` counts all of them.
+    """
+
+    recipe: str
+    """Its name."""
+    share: float = 0.0
+    """How much of the training is done: which phase it is in."""
+    drawn: int = 1
+    """How many T there are to draw from."""
+
+    @property
+    def items(self) -> int:
+        """Images of all its steps."""
+        return self.batch * self.drawn
+
+    def quick(self) -> "Task":
+        """The same with two images."""
+        return replace(self, batch=2)

@@ -1,0 +1,174 @@
+"""Accuracy against minutes: the runs of the table `cifar10-minutes`, and what their steps cost on a quiet machine.
+
+    python -m benchmarks minutes --rounds 3                 # seconds of a step, to results.csv
+    spikedistill table cifar10-minutes --run --jobs 2       # the runs: they may share cores, their clocks are not read
+    python -m benchmarks.minutes --runs runs                # table, targets and docs/minutes.svg
+
+Minutes are steps x the time of a step with all cores. A teacher or start that a row trains is counted whole, once where
+it is both; evaluation, compilation and reading of data are not. The time to a target is the smallest budget whose
+median over seeds reaches it: each budget is a run of its own, with its schedule.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median, stdev
+
+from benchmarks.rows import MINUTES
+from benchmarks.tasks import RecipeStep
+from spikedistill.recipe import Recipe, recipes_of
+from spikedistill.recipes._files import load_table
+from spikedistill.runs.cells import Cell, cells, look
+from spikedistill.runs.rehearse import phase_starts, train_images
+from spikedistill.table import Row
+from spikedistill.training.plan import Plan
+
+ROOT = Path(__file__).parents[1]
+TABLE = "cifar10-minutes"
+TARGETS = (80.0, 85.0, 88.0, 90.0)
+"""Accuracies on the test images in per cent."""
+COLOURS = {"plain": "#6b7280", "distilled": "#0b6e99"}
+"""Of the rungs that have several budgets."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of the table: a rung in a budget."""
+
+    rung: str
+    budget: str
+    own: float
+    """Minutes of the student's steps."""
+    others: float
+    """Minutes of the steps of its teacher and start."""
+    accuracies: tuple[float, ...]
+    """In per cent, a seed each."""
+
+    @property
+    def minutes(self) -> float:
+        """All of them."""
+        return self.own + self.others
+
+    @property
+    def line(self) -> str:
+        """For the table in Markdown."""
+        spread = f" ± {stdev(self.accuracies):.2f}" if len(self.accuracies) > 1 else ""
+        shown = (
+            f"{mean(self.accuracies):.2f}{spread} | {median(self.accuracies):.2f} | {len(self.accuracies)}"
+            if self.accuracies
+            else "- | - | 0"
+        )
+        return f"| {self.budget} | `{self.rung}` | {self.own:.1f} | {self.others:.1f} | {self.minutes:.1f} | {shown} |"
+
+
+def seconds_of_steps(path: Path) -> tuple[dict[tuple[str, float], float], str]:
+    """Return the seconds of a step by recipe and share, each of its newest measurement, and the machine's name.
+
+    Raises:
+        SystemExit: a row of the group has not been measured.
+    """
+    with path.open(newline="") as file:
+        found = {line["row"]: line for line in csv.DictReader(file) if line["quick"] == "0" and line["ms"]}
+    lacking = [row.name for row in MINUTES if row.name not in found]
+    if lacking:
+        sys.exit(f"{path} has no {lacking[0]}. Measure on a quiet machine: python -m benchmarks minutes")
+    seconds = {}
+    for row in MINUTES:
+        task = row.task
+        assert isinstance(task, RecipeStep)
+        seconds[task.recipe, task.share] = float(found[row.name]["ms"]) / 1000 / task.drawn
+    one = found[MINUTES[0].name]
+    return seconds, f"{one['cpu']}, {one['threads']} threads, {one['date'][:10]}"
+
+
+def minutes_of(recipe: Recipe, seconds: Mapping[tuple[str, float], float]) -> float:
+    """Return the minutes of the steps of one training, its teacher's and starts' not among them."""
+    shares = phase_starts(recipe)
+    images = recipe.epochs * Plan(recipe, train_images(recipe.data)).images
+    parts = zip(shares, [*shares[1:], 1.0], strict=True)
+    return sum(
+        (end - begin) * images / recipe.settings(begin).batch_size * seconds[recipe.name, begin] / 60
+        for begin, end in parts
+    )
+
+
+def point(row: Row, own: Sequence[Cell], root: Path, seconds: Mapping[tuple[str, float], float]) -> Point:
+    """Return a row's minutes, and the accuracies of the runs that there are."""
+    recipe = own[0].recipe
+    if recipe is None:
+        sys.exit(own[0].problem)
+    inner = {one.hash: one for part in recipe.parts for one in recipes_of(part)}
+    found = [look(cell, root).metrics for cell in own]
+    accuracies = tuple(100 * float(metrics["accuracy"]) for metrics in found if metrics is not None)
+    others = sum(minutes_of(one, seconds) for one in inner.values())
+    return Point(row.label, row.group, minutes_of(recipe, seconds), others, accuracies)
+
+
+def targets(points: Sequence[Point]) -> list[str]:
+    """Return lines of Markdown: minutes to each target, by rung."""
+    reached = [f"{target:g} %" for target in TARGETS]
+    lines = [f"| minutes to | {' | '.join(reached)} |", f"|---|{'--:|' * len(TARGETS)}"]
+    for rung in dict.fromkeys(one.rung for one in points if one.accuracies):
+        own = [one for one in points if one.rung == rung and one.accuracies]
+        shown = []
+        for target in TARGETS:
+            enough = [one.minutes for one in own if median(one.accuracies) >= target]
+            shown.append(f"{min(enough):.1f}" if enough else "-")
+        lines.append(f"| `{rung}` | {' | '.join(shown)} |")
+    return lines
+
+
+def draw(points: Sequence[Point], machine: str, target: Path) -> None:
+    """Write the picture: a line for each rung with several budgets, its band over seeds; a dot for the others."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({"svg.hashsalt": "spikedistill", "font.size": 11, "svg.fonttype": "none"}):
+        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        axes = figure.subplots()
+        for rung in dict.fromkeys(one.rung for one in points):
+            own = sorted((one for one in points if one.rung == rung and one.accuracies), key=lambda one: one.minutes)
+            if not own:
+                continue
+            at, medians = [one.minutes for one in own], [median(one.accuracies) for one in own]
+            colour = COLOURS.get(rung, "#d9822b")
+            if rung in COLOURS:
+                low, high = ([pick(one.accuracies) for one in own] for pick in (min, max))
+                axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+                axes.plot(at, medians, color=colour, marker="o", markersize=5)
+            else:
+                axes.plot(at, medians, color=colour, marker="o", markersize=4, linestyle="none")
+            axes.annotate(rung, (at[-1], medians[-1]), (6, -3), textcoords="offset points", color=colour, fontsize=9)
+        axes.set(xlabel=f"minutes of training, teacher and start counted ({machine})", ylabel="test accuracy in %")
+        axes.set_xlim(left=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
+        axes.set_title("Spiking WRN16-2, CIFAR-10, T = 4: median and range over seeds", loc="left", fontsize=11)
+        figure.savefig(target, metadata={"Date": None})
+    target.write_text("\n".join(line.rstrip() for line in target.read_text().splitlines()) + "\n")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print table and targets, draw the picture."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.minutes", description=__doc__)
+    parser.add_argument("--runs", type=Path, default=ROOT / "results" / "minutes")
+    parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks" / "results.csv")
+    parser.add_argument("--picture", type=Path, help="docs/minutes.svg, for the repository's own")
+    options = parser.parse_args(words)
+    seconds, machine = seconds_of_steps(options.csv)
+    table = load_table(TABLE)
+    made = cells(table, table.rows, table.seeds, options.runs, device="cpu")
+    points = [point(row, [cell for cell in made if cell.row is row], options.runs, seconds) for row in table.rows]
+    print(f"{machine}\n\n| budget | rung | its steps | teacher and start | minutes | mean ± sd | median | n |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|")
+    print("\n".join(one.line for one in points), end="\n\n")
+    print("\n".join(targets(points)))
+    if options.picture:
+        draw(points, machine, options.picture)
+
+
+if __name__ == "__main__":
+    main()

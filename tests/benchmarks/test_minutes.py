@@ -1,0 +1,104 @@
+"""Minutes of the ladder: which steps are measured, how they are summed, and when a target is reached."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from benchmarks.results import COLUMNS
+from benchmarks.rows import MINUTES
+
+from benchmarks import minutes
+from spikedistill.recipe import recipes_of
+from spikedistill.recipes._files import load, load_table
+from spikedistill.runs.cells import cells
+from spikedistill.runs.rehearse import phase_starts
+
+TABLE = load_table(minutes.TABLE)
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A file in which each step takes as many milliseconds as its batch has images, times the T that it draws from."""
+    path = tmp_path / "results.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for row in MINUTES:
+            line = {"row": row.name, "ms": row.task.batch * row.task.drawn, "quick": 0, "date": "2026-11-21T00:00:00"}
+            writer.writerow(line | {"cpu": "a machine", "threads": 2})
+            writer.writerow(line | {"ms": 1, "quick": 1})
+    return path
+
+
+@pytest.mark.parametrize("row", MINUTES, ids=lambda row: row.name)
+def test_a_row_is_a_phase_of_its_recipe(row):
+    recipe = load(row.task.recipe)
+    settings = recipe.settings(row.task.share)
+    assert row.task.share in phase_starts(recipe)
+    assert settings.batch_size == row.task.batch
+    drawn = 1 if settings.fewest_steps is None else settings.steps - settings.fewest_steps + 1
+    assert drawn == row.task.drawn
+    if drawn == 1:
+        assert (settings.steps if recipe.neuron.spiking else 1) == row.task.steps
+
+
+def test_every_step_of_the_table_is_measured():
+    named = {(row.task.recipe, row.task.share) for row in MINUTES}
+    for row in TABLE.rows:
+        for one in (row.recipe, *(inner for part in row.recipe.parts for inner in recipes_of(part))):
+            assert {(one.name, share) for share in phase_starts(one)} <= named
+
+
+def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_path):
+    seconds, machine = minutes.seconds_of_steps(measured)
+    assert machine == "a machine, 2 threads, 2026-11-21"
+    made = cells(TABLE, TABLE.rows, (0,), tmp_path, device="cpu")
+    points = {cell.row.title: minutes.point(cell.row, [cell], tmp_path, seconds) for cell in made}
+    epoch = 50_000 // 64 * 64 / 60_000
+    of_ann = 50_000 // 128 * 128 / 60_000
+    for title, own, others in (
+        ("10 minutes: plain", 3, 0),
+        ("10 minutes: start", 1, 6),
+        ("10 minutes: distilled", 1, 6),  # start and teacher are one: counted once
+        ("10 minutes: rates", 2, 4),
+        ("10 minutes: phases", 5, 0),
+        ("10 minutes: drawn", 5, 0),
+        ("60 minutes: distilled", 9, 25),
+    ):
+        assert points[title].own == pytest.approx(own * epoch)
+        assert points[title].others == pytest.approx(others * of_ann)
+        assert points[title].accuracies == ()
+
+
+def test_a_target_is_reached_by_the_smallest_budget_whose_median_does(tmp_path):
+    points = [
+        minutes.Point("plain", "15 minutes", 15.0, 0.0, (79.0, 84.0, 70.0)),
+        minutes.Point("plain", "30 minutes", 30.0, 0.0, (86.0, 85.0, 80.0)),
+        minutes.Point("distilled", "15 minutes", 5.0, 10.0, (88.5, 89.0, 88.0)),
+        minutes.Point("whitened", "10 minutes", 9.0, 0.0, ()),
+    ]
+    assert minutes.targets(points)[2:] == [
+        "| `plain` | 30.0 | 30.0 | - | - |",
+        "| `distilled` | 15.0 | 15.0 | 15.0 | - |",
+    ]
+    assert points[1].line == "| 30 minutes | `plain` | 30.0 | 0.0 | 30.0 | 83.67 ± 3.21 | 85.00 | 3 |"
+    assert points[3].line.endswith("| - | - | 0 |")
+    target = tmp_path / "picture.svg"
+    minutes.draw(points, "a machine", target)
+    drawn = target.read_text()
+    minutes.draw(points, "a machine", target)
+    assert target.read_text() == drawn
+    assert "distilled" in drawn
+    assert "whitened" not in drawn
+
+
+def test_what_is_not_measured_is_said(measured, tmp_path):
+    with measured.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    path = Path(tmp_path / "less.csv")
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(line for line in lines if line["row"] != "minutes-short")
+    with pytest.raises(SystemExit, match=r"no minutes-short\. Measure on a quiet machine"):
+        minutes.seconds_of_steps(path)
