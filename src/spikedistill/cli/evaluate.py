@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from spikedistill.cli.answers_text import print_agreement, print_calibration, print_confusion
 from spikedistill.cli.energy_text import print_energy
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.robustness_text import print_robustness, print_robustness_of_several
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
     from spikedistill.runs.folder import Run
 
-WHAT = ("accuracy", "energy", "robustness")
+WHAT = (
+    "accuracy",
+    "energy",
+    "calibration",
+    "confusion",
+    "agreement",
+    "robustness",
+)
 """Measures of `spikedistill.runs.measures`, in the order in which they are taken and printed."""
 TECHNOLOGIES = ("45nm-fp32", "45nm-fp16", "45nm-int32", "45nm-int8")
 """Those of `spikedistill.evaluate.energy`, which takes seconds to import."""
@@ -154,6 +162,9 @@ def _print(runs: "Sequence[Run]", found: "Sequence[dict[str, dict[str, Any]]]", 
 NOTHING = {"problem": "not asked for"}
 PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
     "energy": lambda found, given: print_energy(found, given.technology),
+    "calibration": lambda found, _: print_calibration(found),
+    "confusion": lambda found, _: print_confusion(found),
+    "agreement": lambda found, _: print_agreement(found),
     "robustness": lambda found, given: print_robustness(found),  # noqa: ARG005
 }
 """How each measure of a run is printed, but for accuracy, which several runs have in one table."""

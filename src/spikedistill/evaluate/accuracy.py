@@ -39,6 +39,12 @@ def accuracy_of_logits(logits: Float[Tensor, "T N K"], labels: Int[Tensor, " N"]
     return _shares(zip(logits.split(AT_A_TIME, dim=1), labels.split(AT_A_TIME), strict=True))
 
 
+def mean_logits(logits: Float[Tensor, "T N K"]) -> Float[Tensor, "N K"]:
+    """Return the means over time, whose largest is the answer that `Accuracy.final` counts; float64."""
+    parts = [part.cumsum(0)[-1] for part in logits.split(AT_A_TIME, dim=1)]
+    return torch.cat(parts).double() / len(logits)
+
+
 @torch.no_grad()
 def accuracy(
     network: nn.Module,

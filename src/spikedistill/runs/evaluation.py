@@ -42,14 +42,17 @@ def evaluations(run: Run) -> list[dict[str, Any]]:
 
 
 def record(run: Run, evaluation: dict[str, Any]) -> None:
-    """Add an evaluation to those of a run.
+    """Add an evaluation to those of a run. One that only says what the problem is takes no other's place.
 
     Raises:
         InputError: see `evaluations`.
         NotSavedError: the file cannot be written.
     """
     stamped = evaluation | {"versions": versions()}
-    others = [one for one in evaluations(run) if any(one.get(name) != stamped.get(name) for name in KEY)]
+    before = evaluations(run)
+    others = [one for one in before if any(one.get(name) != stamped.get(name) for name in KEY)]
+    if "problem" in stamped and any("problem" not in one for one in before if one not in others):
+        return
     write_json(run.folder / FILE, {"schema": SCHEMA, "recipe": run.recipe.hash, "evaluations": [*others, stamped]})
 
 

@@ -6,6 +6,7 @@ A measure is a function of an opened run that returns plain data. It is added he
 
 from typing import Any
 
+from spikedistill.runs.answers import agreement_of, calibration_of, confusion_of
 from spikedistill.runs.energy import energy_of
 from spikedistill.runs.evaluate import accuracy_of
 from spikedistill.runs.opened import Measure, Opened
@@ -14,6 +15,9 @@ from spikedistill.runs.robustness import robustness_of
 MEASURES: dict[str, Measure] = {
     "accuracy": accuracy_of,
     "energy": energy_of,
+    "calibration": calibration_of,
+    "confusion": confusion_of,
+    "agreement": agreement_of,
     "robustness": robustness_of,
 }
 

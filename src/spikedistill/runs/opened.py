@@ -27,7 +27,7 @@ from spikedistill.machine.progress import Reporter
 from spikedistill.models import Network
 from spikedistill.recipe import MOST_STEPS
 from spikedistill.runs.folder import Run
-from spikedistill.runs.teachers import as_it_was
+from spikedistill.runs.teachers import load_again
 from spikedistill.runs.train import contexts
 from spikedistill.teachers.loaded import LoadedTeacher
 from spikedistill.training.norms import batches_of
@@ -113,15 +113,13 @@ class Opened:
         """The teacher that the run learned from, ready to be asked; it is not trained again.
 
         Raises:
-            InputError: the run has none, or it is gone since.
+            InputError: the run has none, or it is gone or says something else since.
         """
-        teacher = self.run.recipe.teacher
-        if teacher is None:
+        if self.run.recipe.teacher is None:
             raise InputError(f"The run {self.run.folder} had no teacher.")
         recipe = replace(self.run.recipe, data=self.data)
         context = contexts(self.run.folder.parent, self.place, Reporter())(recipe)
-        loaded: LoadedTeacher = teacher.load(as_it_was(self.run, context))
-        return loaded
+        return load_again(self.run, context)
 
     @property
     def about(self) -> dict[str, object]:

@@ -68,6 +68,21 @@ def compare_teacher(run: Run, context: Context) -> None:
     compare_answers(kept, teacher, context.device, context.precision)
 
 
+def load_again(run: Run, context: Context) -> LoadedTeacher:
+    """Return the teacher of a finished run that has one, as it was: it is not trained again.
+
+    Raises:
+        InputError: it is not there any more, or says something else than it did.
+    """
+    assert run.recipe.teacher is not None
+    context = as_it_was(run, context)
+    teacher: LoadedTeacher = run.recipe.teacher.load(context)
+    kept = run.folder / TEACHER
+    if run.recipe.teacher.foreign and kept.is_file():
+        compare_answers(kept, teacher, context.device, context.precision)
+    return teacher
+
+
 def as_it_was(run: Run, context: Context) -> Context:
     """Return the context in which the teacher of a finished run is loaded without being trained again.
 
