@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from spikedistill.cli.answers_text import print_agreement, print_calibration, print_confusion
+from spikedistill.cli.anytime_text import print_anytime, print_latency
 from spikedistill.cli.energy_text import print_energy
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.robustness_text import print_robustness, print_robustness_of_several
@@ -27,6 +28,8 @@ WHAT = (
     "calibration",
     "confusion",
     "agreement",
+    "anytime",
+    "latency",
     "robustness",
 )
 """Measures of `spikedistill.runs.measures`, in the order in which they are taken and printed."""
@@ -165,6 +168,8 @@ PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
     "calibration": lambda found, _: print_calibration(found),
     "confusion": lambda found, _: print_confusion(found),
     "agreement": lambda found, _: print_agreement(found),
+    "anytime": lambda found, _: print_anytime(found),
+    "latency": lambda found, _: print_latency(found),
     "robustness": lambda found, given: print_robustness(found),  # noqa: ARG005
 }
 """How each measure of a run is printed, but for accuracy, which several runs have in one table."""

@@ -87,6 +87,8 @@ class Activity:
     """T of the logits."""
     images: int
     """Over which the counts are means."""
+    by_step: bool
+    """Whether counts are told apart by step; of networks of the user's they are not."""
 
 
 @torch.no_grad()
@@ -266,7 +268,7 @@ class _Counter:
                     Synapses(**_plain(of_synapses)) if of_synapses else None,
                 )
             )
-        return Activity(tuple(seen), self.steps, self.images)
+        return Activity(tuple(seen), self.steps, self.images, self.timed)
 
 
 SYNAPSES = ("dense", "active", "spikes", "signs", "values")

@@ -7,8 +7,10 @@ A measure is a function of an opened run that returns plain data. It is added he
 from typing import Any
 
 from spikedistill.runs.answers import agreement_of, calibration_of, confusion_of
+from spikedistill.runs.anytime import anytime_of
 from spikedistill.runs.energy import energy_of
 from spikedistill.runs.evaluate import accuracy_of
+from spikedistill.runs.latency import latency_of
 from spikedistill.runs.opened import Measure, Opened
 from spikedistill.runs.robustness import robustness_of
 
@@ -18,6 +20,8 @@ MEASURES: dict[str, Measure] = {
     "calibration": calibration_of,
     "confusion": confusion_of,
     "agreement": agreement_of,
+    "anytime": anytime_of,
+    "latency": latency_of,
     "robustness": robustness_of,
 }
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikedistill.data.batches import Batches
 from spikedistill.data.dataset import MOST, Dataset
@@ -20,6 +20,7 @@ from spikedistill.data.split import Batch, Split, Splits
 from spikedistill.errors import InputError, nearest, shown
 from spikedistill.evaluate import norms
 from spikedistill.evaluate.accuracy import AT_A_TIME
+from spikedistill.evaluate.activity import Activity, observe
 from spikedistill.kernels import FrozenWeights
 from spikedistill.machine.allocator import keep_freed_memory
 from spikedistill.machine.device import autocast, channels_last, pick_device
@@ -32,6 +33,9 @@ from spikedistill.runs.train import contexts
 from spikedistill.teachers.loaded import LoadedTeacher
 from spikedistill.training.norms import batches_of
 
+COUNTED = 1000
+"""Images on which spikes are counted unless more are asked for: a firing rate of 10 % is then known to 0.01 points."""
+COUNTED_AT_A_TIME = 50
 SPLITS = ("test", "validation", "train")
 
 
@@ -107,6 +111,32 @@ class Opened:
     def labels(self) -> Int[Tensor, " N"]:
         """Classes of all images of the split, on the CPU."""
         return self.part.labels.cpu()
+
+    @cached_property
+    def activity(self) -> Activity:
+        """What passes through the network's layers at T, on some of the images."""
+        return self.observe(self.steps)
+
+    def observe(self, steps: int) -> Activity:
+        """Return what passes through the network's layers in so many steps; of frames in the first."""
+        name = f"The network of {self.run.folder}"
+        return self.counted(self.network, steps, name, self.data.mean, self.data.std)
+
+    def counted(
+        self, network: nn.Module, steps: int | None, name: str, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> Activity:
+        """Return what passes through the layers of a network that is asked about these images, the teacher's, say.
+
+        Computed in fp32, whatever the run's precision: spikes are told from other numbers by their values.
+
+        Raises:
+            InputError: the network does something that cannot be counted.
+        """
+        events = self.data.steps is not None and not any(mean) and all(abs(255 * one - 1) < 1e-6 for one in std)
+        stored = (batch.images for batch in self.batches(self.some(COUNTED), COUNTED_AT_A_TIME))
+        frames = (images if self.data.steps is None else images[:, :steps] for images in stored)
+        batches = (normalise(images, mean, std) for images in frames)
+        return observe(network, batches, steps, 1.0 if events else "dense", name)
 
     @cached_property
     def teacher(self) -> LoadedTeacher:
