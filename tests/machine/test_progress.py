@@ -44,7 +44,7 @@ def test_plain_lines(monkeypatch):
 
 def test_plain_lines_within_a_long_epoch(monkeypatch):
     lines = drive(Plain, monkeypatch, terminal=False, seconds=60.0).splitlines()
-    assert lines[2] == "epoch   3  train  87.50%  cross_entropy   0.500     1,234 images/s  0.0 min left"
+    assert lines[2] == "epoch   3  train  87.50%  cross_entropy   0.500     1,234 images/s  0 s left"
 
 
 def test_live(monkeypatch):
@@ -85,3 +85,11 @@ def test_the_header_and_the_best_epoch(tmp_path):
     assert lines[:2] == ["recipe   mine", "student  convnet"]
     assert ["*" in line for line in lines[2:]] == [False, True, False, True, False, False, True]
     assert lines[6].index("train") == len("epoch   3  test  50.00%   ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0, "0 s"), (89.4, "89 s"), (90.0, "1.5 min"), (5399.0, "90.0 min"), (5400.0, "1.5 h"), (4e6, "1,111.1 h")],
+)
+def test_times_are_said_in_units_that_fit(seconds, said):
+    assert progress.span(seconds) == said

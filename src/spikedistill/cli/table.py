@@ -174,6 +174,8 @@ def _progress(say: Callable[[str], None]) -> "Callable[[Task, Queue, float], Non
     """Says after each training how far the whole is, and how long the rest will take at this pace."""
     import time
 
+    from spikedistill.machine.progress import span
+
     started, trained = time.monotonic(), 0
 
     def ended(task: "Task", queue: "Queue", seconds: float) -> None:
@@ -181,10 +183,10 @@ def _progress(say: Callable[[str], None]) -> "Callable[[Task, Queue, float], Non
         trained += 1
         left = queue.count("waiting", "running")
         time_left = (time.monotonic() - started) / trained * left
-        how = f"{seconds / 60:.1f} min" if task.state == "done" else f"failed: {task.problem}"
+        how = span(seconds) if task.state == "done" else f"failed: {task.problem}"
         say(
             f"{queue.count('done')} of {len(queue.tasks)}: {task.recipe.name}, seed {task.recipe.seed}, {how}"
-            + (f"; about {time_left / 60:.0f} min left" if left else "")
+            + (f"; about {span(time_left)} left" if left else "")
         )
 
     return ended

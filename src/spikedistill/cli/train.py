@@ -101,6 +101,7 @@ def train_parser() -> Parser:
 
 def show_check(recipe: "Recipe", root: str, device: str) -> None:
     """Print what the rehearsal finds: a block for each network that would be trained, teachers first."""
+    from spikedistill.machine.progress import span
     from spikedistill.runs import train as runs
     from spikedistill.runs.folder import Run
 
@@ -111,17 +112,11 @@ def show_check(recipe: "Recipe", root: str, device: str) -> None:
             continue
         total += one.seconds
         each = f"{one.recipe.epochs} epochs of batches of {one.recipe.batch_size}"
-        time = f"{_minutes(one.seconds)}, {one.step_seconds * 1000:,.1f} ms a step"
+        time = f"about {span(one.seconds)}, {one.step_seconds * 1000:,.1f} ms a step"
         for name, text in (*one.lines, ("steps", f"{one.steps:,}: {each}"), ("time", time)):
             print(f"{name:10} {printable(text)}")
         print()
-    print(f"in all {_minutes(total)} on this machine, beside reading data and storing answers; nothing was trained")
-
-
-def _minutes(seconds: float) -> str:
-    units = ((3600, "h"), (60, "min"), (0, "s"))
-    size, name = next(unit for unit in units if seconds >= 1.5 * unit[0])
-    return f"about {seconds / max(size, 1):,.1f} {name}"
+    print(f"in all about {span(total)} on this machine, beside reading data and storing answers; nothing was trained")
 
 
 def train_one(recipe: "Recipe", root: str, device: str, report: "Reporter") -> None:

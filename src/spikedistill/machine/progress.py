@@ -15,11 +15,22 @@ from spikedistill.machine.terminal import printable
 SECONDS_BETWEEN_LINES = 30.0
 
 
+def span(seconds: float) -> str:
+    """Return a time for people: `40 s`, `3.5 min`, `2.1 h`."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:,.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 class Reporter:
     """What the loop tells; this one keeps it to itself."""
 
     def say(self, text: str) -> None:
         """One line for people."""
+
+    def already(self, folder: Path) -> None:
+        """What was asked for has run before."""
+        self.say(f"{folder} has run already.")
 
     def header(self, folder: Path, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
         """A run begins or goes on: its folder, what it trains (a name and a text for each line), its epochs so far."""
@@ -89,7 +100,7 @@ class Plain(Lines):
         if time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
             left = (self.last_line - self.started) / max(self.done - self.first, 1) * (self.total - self.done)
-            self.say(f"{_numbers(epoch, losses, accuracy, images_per_second)}  {left / 60:.1f} min left")
+            self.say(f"{_numbers(epoch, losses, accuracy, images_per_second)}  {span(left)} left")
 
     def epoch(self, record: dict[str, Any]) -> None:
         """See `Reporter`."""
@@ -166,7 +177,10 @@ class Forwarding(Reporter):
 
 
 class OneOfMany(Forwarding):
-    """Tells another reporter how one training of a table goes, without the lines for its header and its epochs."""
+    """Tells another reporter how one training of a table goes, without header, epochs and teachers that are there."""
+
+    def already(self, folder: Path) -> None:
+        """See `Reporter`."""
 
     def header(self, folder: Path, lines: Sequence[tuple[str, str]], records: Sequence[dict[str, Any]] = ()) -> None:
         """See `Reporter`."""

@@ -125,7 +125,7 @@ def _run(recipe: Recipe, runs: Path, context_of: ContextOf, report: Reporter, wa
                 return run
             run.checkpoint.unlink(missing_ok=True)  # a process was killed at the very end
     compare_teacher(run, context_of(recipe))
-    report.say(f"{run.folder} has run already.")
+    report.already(run.folder)
     return run
 
 
