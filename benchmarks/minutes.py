@@ -7,13 +7,17 @@
 Minutes are steps x the time of a step with all cores. A teacher or start that a row trains is counted whole, once where
 it is both; evaluation, compilation and reading of data are not. The time to a target is the smallest budget whose
 median over seeds reaches it: each budget is a run of its own, with its schedule.
+
+The opponent is SpikingJelly at its fastest with the recipe of `plain`. Its network gives our logits and gradients
+(tests/benchmarks/test_contenders.py), so that the runs of `plain` stand for its accuracy after as many steps; its
+minutes are those steps x the time of its own, the faster of `OPPONENTS`.
 """
 
 import argparse
 import csv
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -30,7 +34,11 @@ ROOT = Path(__file__).parents[1]
 TABLE = "cifar10-minutes"
 TARGETS = (80.0, 85.0, 88.0, 90.0)
 """Accuracies on the test images in per cent."""
-COLOURS = {"plain": "#6b7280", "distilled": "#0b6e99"}
+OPPONENT, OPPONENT_ROW = "spikingjelly", "minutes-opponent"
+OPPONENTS = ("spikingjelly-best-compile", "spikingjelly-best")
+"""Contenders."""
+PLAIN = "plain"
+COLOURS = {PLAIN: "#6b7280", OPPONENT: "#b4503c", "distilled": "#0b6e99"}
 """Of the rungs that have several budgets."""
 
 
@@ -64,24 +72,37 @@ class Point:
         return f"| {self.budget} | `{self.rung}` | {self.own:.1f} | {self.others:.1f} | {self.minutes:.1f} | {shown} |"
 
 
-def seconds_of_steps(path: Path) -> tuple[dict[tuple[str, float], float], str]:
-    """Return the seconds of a step by recipe and share, each of its newest measurement, and the machine's name.
+@dataclass(frozen=True)
+class Steps:
+    """What steps take on a machine, in seconds."""
+
+    of_recipes: Mapping[tuple[str, float], float]
+    """By recipe and share of the training that is done."""
+    of_opponent: float
+    machine: str
+
+
+def seconds_of_steps(path: Path) -> Steps:
+    """Return the seconds of a step, each of its newest measurement.
 
     Raises:
         SystemExit: a row of the group has not been measured.
     """
     with path.open(newline="") as file:
-        found = {line["row"]: line for line in csv.DictReader(file) if line["quick"] == "0" and line["ms"]}
-    lacking = [row.name for row in MINUTES if row.name not in found]
-    if lacking:
-        sys.exit(f"{path} has no {lacking[0]}. Measure on a quiet machine: python -m benchmarks minutes")
+        measured = [line for line in csv.DictReader(file) if line["quick"] == "0" and line["ms"]]
+    found = {(line["row"], line["contender"]): line for line in measured}
+    needed = [(row.name, name) for row in MINUTES for name in row.contenders if name not in OPPONENTS]
+    lacking = next((row for row, name in needed if (row, name) not in found), None)
+    theirs = [float(found[OPPONENT_ROW, name]["ms"]) for name in OPPONENTS if (OPPONENT_ROW, name) in found]
+    if lacking or not theirs:
+        sys.exit(f"{path} has no {lacking or OPPONENT_ROW}. Measure on a quiet machine: python -m benchmarks minutes")
     seconds = {}
     for row in MINUTES:
-        task = row.task
-        assert isinstance(task, RecipeStep)
-        seconds[task.recipe, task.share] = float(found[row.name]["ms"]) / 1000 / task.drawn
-    one = found[MINUTES[0].name]
-    return seconds, f"{one['cpu']}, {one['threads']} threads, {one['date'][:10]}"
+        if isinstance(row.task, RecipeStep):
+            one = found[row.name, row.base]
+            seconds[row.task.recipe, row.task.share] = float(one["ms"]) / 1000 / row.task.drawn
+    machine = f"{one['cpu']}, {one['threads']} threads, {one['date'][:10]}"
+    return Steps(seconds, min(theirs) / 1000, machine)
 
 
 def minutes_of(recipe: Recipe, seconds: Mapping[tuple[str, float], float]) -> float:
@@ -105,6 +126,12 @@ def point(row: Row, own: Sequence[Cell], root: Path, seconds: Mapping[tuple[str,
     accuracies = tuple(100 * float(metrics["accuracy"]) for metrics in found if metrics is not None)
     others = sum(minutes_of(one, seconds) for one in inner.values())
     return Point(row.label, row.group, minutes_of(recipe, seconds), others, accuracies)
+
+
+def opponent(points: Sequence[Point], steps: Steps) -> list[Point]:
+    """Return what SpikingJelly needs for what runs of `plain` did."""
+    slower = steps.of_opponent / steps.of_recipes[f"{TABLE}-{PLAIN}", 0.0]
+    return [replace(one, rung=OPPONENT, own=one.own * slower) for one in points if one.rung == PLAIN]
 
 
 def targets(points: Sequence[Point]) -> list[str]:
@@ -158,16 +185,18 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks" / "results.csv")
     parser.add_argument("--picture", type=Path, help="docs/minutes.svg, for the repository's own")
     options = parser.parse_args(words)
-    seconds, machine = seconds_of_steps(options.csv)
+    steps = seconds_of_steps(options.csv)
     table = load_table(TABLE)
     made = cells(table, table.rows, table.seeds, options.runs, device="cpu")
-    points = [point(row, [cell for cell in made if cell.row is row], options.runs, seconds) for row in table.rows]
-    print(f"{machine}\n\n| budget | rung | its steps | teacher and start | minutes | mean ± sd | median | n |")
+    by_row = [(row, [cell for cell in made if cell.row is row]) for row in table.rows]
+    points = [point(row, own, options.runs, steps.of_recipes) for row, own in by_row]
+    points += opponent(points, steps)
+    print(f"{steps.machine}\n\n| budget | rung | its steps | teacher and start | minutes | mean ± sd | median | n |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     print("\n".join(one.line for one in points), end="\n\n")
     print("\n".join(targets(points)))
     if options.picture:
-        draw(points, machine, options.picture)
+        draw(points, steps.machine, options.picture)
 
 
 if __name__ == "__main__":

@@ -101,8 +101,9 @@ MINUTES = (
     _minutes("phases", share=0.6),
     _minutes("drawn", drawn=4),
     _minutes("drawn", share=0.8),
+    Row("minutes-opponent", Training(64, 4, WRN16_2), (COMPILED, "spikingjelly-best", "ours-bf16")),
 )
-"""See `benchmarks.minutes`."""
+"""See `benchmarks.minutes`; the last is the step of `plain` as SpikingJelly does it, augmentation not counted."""
 
 GROUPS: dict[str, tuple[Row, ...]] = {
     "layers": LAYERS,

@@ -1,6 +1,7 @@
 """All contenders do the same work: sizes, logits, and every row in small."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -71,10 +72,10 @@ def small(name: str) -> Net:
     return replace(NETS[name], shape=(NETS[name].shape[0], 16, 16), sizes=sizes[name])
 
 
-def trained(net: Net) -> nn.Module:
+def trained(net: Net, neuron: IF = IF()) -> nn.Module:
     """Our network with norms that have seen images, so that neurons fire in eval mode too."""
     torch.manual_seed(1)
-    mine = ours.build(net, IF())
+    mine = ours.build(net, neuron)
     for _ in range(3):
         mine(torch.randn(16, *net.shape), 4)
     return mine
@@ -87,9 +88,22 @@ def test_spikingjelly_gives_our_logits_and_gradients(name, spread, train, jelly,
     net = small(name)
     mine = trained(net).train(train)
     theirs = getattr(jelly, spread)(net, jelly.parts(jelly.node_of(net, float32=spread == "Once")), 4).train(train)
+    gives_ours(net, mine, theirs, held=spread == "Once")
+
+
+def test_it_does_where_the_reset_is_detached(jelly, reference):
+    """As in `cifar10-minutes-plain`, whose runs stand for it."""
+    net = small("wrn16-2")
+    mine = trained(net, IF(detach_reset=True)).train()
+    node = partial(jelly.Float32IFNode, detach_reset=True, step_mode="m")
+    gives_ours(net, mine, jelly.Once(net, jelly.parts(node), 4).train(), held=True)
+
+
+def gives_ours(net: Net, mine: nn.Module, theirs: nn.Module, held: bool) -> None:
+    """The other network's logits and the gradient of its first weights are ours, to rounding."""
     copy_weights(mine, theirs)
     images = torch.randn(4, *net.shape)
-    frames = images.expand(4, *images.shape) if spread == "Repeated" else images
+    frames = images if held else images.expand(4, *images.shape)
     logits, expected = mine(frames, 4), theirs(images)
     assert logits.std() > 0.01
     torch.testing.assert_close(logits, expected, rtol=0.0, atol=1e-4)
