@@ -72,10 +72,10 @@ def small(name: str) -> Net:
     return replace(NETS[name], shape=(NETS[name].shape[0], 16, 16), sizes=sizes[name])
 
 
-def trained(net: Net, neuron: IF = IF()) -> nn.Module:
+def trained(net: Net, **of_neuron: bool) -> nn.Module:
     """Our network with norms that have seen images, so that neurons fire in eval mode too."""
     torch.manual_seed(1)
-    mine = ours.build(net, neuron)
+    mine = ours.build(net, IF(**of_neuron))
     for _ in range(3):
         mine(torch.randn(16, *net.shape), 4)
     return mine
@@ -94,7 +94,7 @@ def test_spikingjelly_gives_our_logits_and_gradients(name, spread, train, jelly,
 def test_it_does_where_the_reset_is_detached(jelly, reference):
     """As in `cifar10-minutes-plain`, whose runs stand for it."""
     net = small("wrn16-2")
-    mine = trained(net, IF(detach_reset=True)).train()
+    mine = trained(net, detach_reset=True).train()
     node = partial(jelly.Float32IFNode, detach_reset=True, step_mode="m")
     gives_ours(net, mine, jelly.Once(net, jelly.parts(node), 4).train(), held=True)
 
