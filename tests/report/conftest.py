@@ -1,6 +1,8 @@
 """Run folders of any content, without training."""
 
+import importlib.util
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,12 @@ import pytest
 from spikedistill import Recipe, load_recipe
 from spikedistill.machine.state_files import FORMAT
 from spikedistill.values.plain import UNUSED, digest, to_json
+
+_spec = importlib.util.spec_from_file_location("measured", Path(__file__).with_name("measured.py"))
+assert _spec is not None
+assert _spec.loader is not None
+sys.modules["measured"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sys.modules["measured"])
 
 Make = Callable[..., Path]
 VERSIONS = {"spikedistill": "0.2.0", "commit": "abc", "torch": "2.13.0", "python": "3.11.7", "machine": "x86_64"}

@@ -188,7 +188,8 @@ def test_a_table_is_found_by_name(make, tmp_path, capsys):
         (["{file}", "-o", "{tmp}/p.html"], "is a file"),
         (["{runs}", "-o", "{tmp}"], "is a folder"),
         (["{runs}", "-o", "{tmp}/none/p.html"], "there is no folder"),
-        (["{runs}"], "required: -o"),
+        (["{runs}"], "Name the page's file"),
+        (["{runs}", "--figures", "{tmp}/f", "--format", "svg,pdf"], "There is no format 'pdf'"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(make, scratch, tmp_path, capsys, words, said):

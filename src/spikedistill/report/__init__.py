@@ -4,3 +4,10 @@ Nothing is loaded, measured or trained here: what is shown is what runs have sto
 the seeds of a setting together, `papers` finds the papers' numbers for them, `figures` draws, `catalogue` says which
 figures the stored numbers suffice for, `page` writes.
 """
+
+from spikedistill.errors import InputError
+
+try:
+    import matplotlib  # noqa: F401
+except ImportError as error:
+    raise InputError("matplotlib, which draws the figures, is not there: pip install 'spikedistill[report]'") from error

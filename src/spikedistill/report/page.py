@@ -7,16 +7,18 @@ from importlib import resources
 
 import spikedistill
 from spikedistill.report import overview
-from spikedistill.report.catalogue import Item, training
 from spikedistill.report.contents import Contents
 from spikedistill.report.details import article
 from spikedistill.report.html import Html, element, table, text
+from spikedistill.report.items import Item, Problem
 from spikedistill.report.papers import ShownTable
 from spikedistill.report.settings import Setting
+from spikedistill.report.single import items_of
 from spikedistill.report.stored import Unread
-from spikedistill.report.svg import inline
-from spikedistill.report.words import counted, percent
-from spikedistill.runs.cells import Line, Numbers
+from spikedistill.report.svg import Styles, inline
+from spikedistill.report.together import items_of_all
+from spikedistill.report.words import counted, percent, short_number
+from spikedistill.runs.cells import SIZES, Line, Numbers
 
 
 def page(contents: Contents, title: str = "Runs") -> str:
@@ -27,6 +29,8 @@ def page(contents: Contents, title: str = "Runs") -> str:
         title: Its heading.
     """
     style, script = _file("page.css"), _file("page.js")
+    styles = Styles()
+    parts = [(key, name, list(content)) for key, name, content in _parts(contents, styles)]
     hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'; img-src data:; "
@@ -40,9 +44,8 @@ def page(contents: Contents, title: str = "Runs") -> str:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="generator", content=f"spikedistill {spikedistill.__version__}"),
         element("title", title),
-        element("style", Html(style)),
+        element("style", Html(style + styles.css)),
     )
-    parts = list(_parts(contents))
     links = [element("a", name, href=f"#{key}") for key, name, _ in parts]
     body = element(
         "body",
@@ -69,7 +72,7 @@ def _summary(contents: Contents) -> Html:
     return element("p", " · ".join(said), class_="lead")
 
 
-def _parts(contents: Contents) -> Iterator[tuple[str, str, Iterable[Html]]]:
+def _parts(contents: Contents, styles: Styles) -> Iterator[tuple[str, str, Iterable[Html]]]:
     """Yield key, heading and content of each part that has something to show."""
     if not contents.settings:
         yield "runs", "Runs", [element("p", "There is no run to show.", class_="empty")]
@@ -78,8 +81,14 @@ def _parts(contents: Contents) -> Iterator[tuple[str, str, Iterable[Html]]]:
     if contents.tables:
         yield "tables", "Beside the papers", map(_paper_table, contents.tables)
     if contents.settings:
-        details = [article(one, contents, map(figure, training(one))) for one in contents.settings]
-        yield "details", "Each setting", details
+        drawn = [figure(item, styles) for item in items_of_all(contents)]
+        if drawn:
+            yield "figures", "Figures", [element("div", drawn, class_="figures")]
+        yield (
+            "details",
+            "Each setting",
+            (article(one, contents, (figure(item, styles) for item in items_of(one))) for one in contents.settings),
+        )
     if contents.unread:
         yield "unread", "Not shown", [_unread(contents.unread)]
 
@@ -119,10 +128,12 @@ def _highlight(data: str, settings: Sequence[Setting]) -> Html:
     )
 
 
-def figure(item: Item) -> Html:
+def figure(item: Item | Problem, styles: Styles) -> Html:
     """Return a figure with its title, the paper's figure that it follows, and its numbers to unfold."""
+    if isinstance(item, Problem):
+        return element("figure", element("figcaption", item.title), element("p", item.reason, class_="empty"))
     caption = element("figcaption", item.title, element("small", item.source) if item.source else None)
-    drawn = inline(item.draw(), item.key, item.title, item.description)
+    drawn = inline(item.figure, item.key, item.title, item.description, styles)
     numbers = None
     if item.rows:
         unfold = element("summary", "Numbers")
@@ -134,7 +145,9 @@ def _paper_table(shown: ShownTable) -> Html:
     own = shown.table
     columns = [name for name in own.columns if any(line.columns.get(name) for line in shown.lines)]
     heads = ["", "paper", "ours", "n", "ours - paper", "best epoch", *columns, "state"]
-    groups = dict.fromkeys(line.row.group for line in shown.lines)
+    groups = [group for group in dict.fromkeys(line.row.group for line in shown.lines) if _anything(shown, group)]
+    left_out = sum(line.row.group not in groups for line in shown.lines)
+    more = f" {counted(left_out, 'row')} of groups without a run not shown." if left_out else ""
     body = []
     for group in groups:
         if group:
@@ -144,15 +157,25 @@ def _paper_table(shown: ShownTable) -> Html:
     made = element(
         "table",
         element("caption", own.title, element("small", own.source)),
-        element("thead", element("tr", [element("th", one, scope="col") for one in heads])),
+        element("thead", element("tr", [_head(one) for one in heads])),
         element("tbody", body),
     )
     return element(
         "div",
         element("div", made, class_="scroll", tabindex="0", role="region", aria_label=own.title),
-        element("p", element("code", name), " ", own.note, class_="note"),
+        element("p", element("code", name), " ", own.note, more, class_="note"),
         class_="paper-table",
     )
+
+
+def _anything(shown: ShownTable, group: str) -> bool:
+    """Whether a group has a run, or whether no group has one."""
+    with_runs = {line.row.group for line in shown.lines if line.folders or line.problem}
+    return not with_runs or group in with_runs
+
+
+def _head(name: str) -> Html:
+    return element("th", name, scope="col", class_=None if name in ("", "state") else "number")
 
 
 def _paper_row(line: Line, columns: Sequence[str]) -> Html:
@@ -163,7 +186,7 @@ def _paper_row(line: Line, columns: Sequence[str]) -> Html:
         "" if line.accuracy is None else str(line.accuracy.count),
         "" if line.difference is None else f"{line.difference:+.2f}",
         percent(line.best) if line.best else "",
-        *(_column(line.columns.get(name)) for name in columns),
+        *(_column(name, line.columns.get(name)) for name in columns),
     ]
     made = [element("td", one, class_="number") for one in cells]
     return element(
@@ -175,8 +198,10 @@ def _paper_row(line: Line, columns: Sequence[str]) -> Html:
     )
 
 
-def _column(numbers: Numbers | None) -> str:
-    return "" if numbers is None else percent(numbers)
+def _column(name: str, numbers: Numbers | None) -> str:
+    if numbers is None:
+        return ""
+    return short_number(numbers.mean) if name in SIZES or abs(numbers.mean) < 0.1 else percent(numbers)
 
 
 def _unread(unread: Sequence[Unread]) -> Html:

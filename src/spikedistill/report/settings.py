@@ -1,7 +1,8 @@
 """Settings: runs that differ in their seeds alone, their means, and what tells them apart in a few words."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from spikedistill.recipe import Part, Recipe, Teacher, recipes_in
@@ -10,7 +11,7 @@ from spikedistill.runs.cells import Numbers, numbers
 from spikedistill.runs.describe import in_words, short
 from spikedistill.table import with_seed
 from spikedistill.values.kinds import command_name
-from spikedistill.values.plain import digest
+from spikedistill.values.plain import UNUSED, digest, to_json
 
 Value = TypeVar("Value")
 LONGEST_LABEL = 40
@@ -143,26 +144,43 @@ def teacher_label(teacher: Teacher) -> str:
 
 
 def families(
-    settings: Sequence[Setting], value: Callable[[Recipe], Value | None], without: Callable[[Recipe], Recipe]
+    settings: Sequence[Setting], value: Callable[[Recipe], Value | None], path: Sequence[str]
 ) -> list[list[tuple[Value, Setting]]]:
     """Return settings that differ in one thing alone, and in that: two values of it at least, in order.
 
     Args:
         settings: All of them; those without an accuracy are left out.
         value: What may differ; None where a recipe has no such thing.
-        without: The recipe with one and the same value of it.
+        path: Where it stands in a recipe's JSON: `("method", "alpha")`.
     """
     found: dict[str, dict[Value, Setting]] = {}
     for setting in settings:
         own = value(setting.recipe)
         if own is not None and setting.accuracy is not None:
-            found.setdefault(setting_key(without(setting.recipe)), {}).setdefault(own, setting)
+            found.setdefault(_but_for(setting.recipe, path), {}).setdefault(own, setting)
     return [sorted(one.items(), key=lambda pair: pair[0]) for one in found.values() if len(one) > 1]  # type: ignore[arg-type,return-value]
 
 
-def without_teacher(recipe: Recipe) -> Recipe:
-    """Return the recipe with no teacher; for comparing others."""
-    return replace(recipe, teacher=None)
+def _but_for(recipe: Recipe, path: Sequence[str]) -> str:
+    """Return what a recipe says, but for its seeds and one thing; not a recipe, which could refuse another value."""
+    plain = to_json(with_seed(recipe, 0, tied=True), leave_out=("place", "label", UNUSED))
+    inner = plain
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = None
+    return json.dumps(plain, sort_keys=True)
+
+
+def distinct(labels: Sequence[str], longest: int = 24) -> list[str]:
+    """Return labels without the words that all begin and end with, where they are long; they stay different."""
+    parts = [label.split("-") for label in labels]
+    if len(set(labels)) < 2 or max(map(len, labels)) <= longest:
+        return list(labels)
+    shortest = min(map(len, parts))
+    start = next((k for k in range(shortest) if len({one[k] for one in parts}) > 1), shortest - 1)
+    end = next((k for k in range(shortest - start) if len({one[-1 - k] for one in parts}) > 1), shortest - start - 1)
+    cut = ["-".join(one[start : len(one) - end]) for one in parts]
+    return cut if len(set(cut)) == len(set(labels)) and all(cut) else list(labels)
 
 
 def recipe_of_teacher(part: Part | None) -> Recipe | None:

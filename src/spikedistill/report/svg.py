@@ -28,10 +28,27 @@ _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _USED = re.compile(r"(?:url\(#|href=\"#|^#)([\w.-]+)")
 _DROPPED = {"metadata", "style"}
-_KEPT = ("d", "x", "y", "width", "height", "transform", "clip-path", "style", "href", "points", "cx", "cy", "r", "rx")
+_PLACES = ("x", "y", "width", "height")
+_SPACED = re.compile(r" ?([MLCQzZ]) ?")
 
 
-def inline(figure: Figure, key: str, title: str, description: str) -> Html:
+class Styles:
+    """The styles of a page's figures, each a class: thousands of texts and markers share a few dozen."""
+
+    def __init__(self) -> None:
+        self.classes: dict[str, str] = {}
+
+    def class_of(self, style: str) -> str:
+        """Return the class of a style, a new one for a new style."""
+        return self.classes.setdefault(style, f"f{len(self.classes)}")
+
+    @property
+    def css(self) -> str:
+        """The rules of all classes."""
+        return "".join(f".{name}{{{style}}}" for style, name in self.classes.items())
+
+
+def inline(figure: Figure, key: str, title: str, description: str, styles: Styles) -> Html:
     """Return a figure as an SVG element that a screen reader reads as one picture.
 
     Args:
@@ -39,11 +56,13 @@ def inline(figure: Figure, key: str, title: str, description: str) -> Html:
         key: The figure's own name on the page, of letters, digits and -: its ids begin with it.
         title: What it is.
         description: What it shows, in words.
+        styles: Of the page, which gets those of this figure.
     """
     root = ElementTree.fromstring(_rendered(figure, "svg", key))
     # use elements name what they draw, clipped ones what clips them: no other id is kept
     used = {name for node in root.iter() for value in node.attrib.values() for name in _USED.findall(value)}
-    inner = "".join(_written(node, key, used) for node in root)
+    ids = {name: f"{key}-{place}" for place, name in enumerate(sorted(used))}
+    inner = "".join(_written(node, ids, styles) for node in root)
     box = root.get("viewBox", "")
     about = f"<title>{text(title)}</title><desc>{text(description)}</desc>"
     label = text(f"{title}. {description}")
@@ -52,15 +71,15 @@ def inline(figure: Figure, key: str, title: str, description: str) -> Html:
     )
 
 
-def _written(node: ElementTree.Element, key: str, used: set[str]) -> str:
+def _written(node: ElementTree.Element, ids: dict[str, str], styles: Styles) -> str:
     """Return an element as HTML has it: short, with the page's colours; groups that say nothing are left out."""
     name = node.tag.removeprefix(_SVG)
     if name in _DROPPED:
         return ""
     content = html.escape(node.text.strip() if node.text and node.text.strip() else "")
-    content += "".join(_written(inner, key, used) for inner in node)
-    attributes = "".join(f' {one}="{html.escape(value)}"' for one, value in _attributes(node, key, used))
-    if name == "path" and 'style="fill:none"' in attributes:  # the figure's and the axes' own background
+    content += "".join(_written(inner, ids, styles) for inner in node)
+    attributes = "".join(f' {one}="{html.escape(value)}"' for one, value in _attributes(node, ids, styles))
+    if name == "path" and node.get("style") == "fill: none":  # the figure's and the axes' own background
         return ""
     if name in ("g", "defs") and not content:
         return ""
@@ -69,31 +88,25 @@ def _written(node: ElementTree.Element, key: str, used: set[str]) -> str:
     return f"<{name}{attributes}/>" if not content else f"<{name}{attributes}>{content}</{name}>"
 
 
-def _attributes(node: ElementTree.Element, key: str, used: set[str]) -> Iterator[tuple[str, str]]:
-    own = node.get("id")
-    if own in used:
-        yield "id", f"{key}-{own}"
+def _attributes(node: ElementTree.Element, ids: dict[str, str], styles: Styles) -> Iterator[tuple[str, str]]:
+    if node.get("id") in ids:
+        yield "id", ids[node.attrib["id"]]
     for raw, value in node.attrib.items():
         name = raw.removeprefix(_XLINK)
-        if name not in _KEPT or (name == "transform" and value.startswith("rotate(-0 ")):
-            continue
         if name == "style":
-            value = _style(value)
+            if style := _style(value):
+                yield "class", styles.class_of(style)
         elif name == "d":
-            value = _NUMBER.sub(_rounded, " ".join(value.split())).replace(" L ", "L").replace(" M ", "M")
-            value = value.replace("M ", "M").replace(" z", "z")
-        elif name == "href" and value.startswith("data:"):
-            value = "".join(value.split())
-        elif name not in ("href", "clip-path", "transform"):
-            value = _NUMBER.sub(_rounded, value)
-        elif name == "transform":
-            value = re.sub(r"-?\d+\.\d{4,}", lambda found: f"{float(found[0]):.4g}", value)
-        if value:
-            yield name, value.replace("url(#", f"url(#{key}-") if "#" in value and name != "href" else _own(value, key)
-
-
-def _own(value: str, key: str) -> str:
-    return f"#{key}-{value[1:]}" if value.startswith("#") else value
+            path = _NUMBER.sub(_rounded, " ".join(value.split()))
+            yield name, _SPACED.sub(r"\1", path)
+        elif name == "href":
+            yield name, "".join(value.split()) if value.startswith("data:") else f"#{ids[value[1:]]}"
+        elif name == "clip-path":
+            yield name, f"url(#{ids[value[5:-1]]})"
+        elif name == "transform" and not value.startswith("rotate(-0 "):
+            yield name, re.sub(r"-?\d+\.\d{4,}", lambda found: f"{float(found[0]):.4g}", value)
+        elif name in _PLACES:
+            yield name, _NUMBER.sub(_rounded, value)
 
 
 def _rounded(found: re.Match[str]) -> str:
