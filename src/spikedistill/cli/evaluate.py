@@ -12,6 +12,7 @@ from spikedistill.cli.energy_text import print_energy
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.robustness_text import print_robustness, print_robustness_of_several
 from spikedistill.cli.run_folders import run_folders
+from spikedistill.cli.sample_text import print_sample
 from spikedistill.cli.seeds import mean_and_deviation
 from spikedistill.cli.shown import print_metrics, print_table
 from spikedistill.errors import InputError, nearest
@@ -30,6 +31,7 @@ WHAT = (
     "agreement",
     "anytime",
     "latency",
+    "sample",
     "robustness",
 )
 """Measures of `spikedistill.runs.measures`, in the order in which they are taken and printed."""
@@ -65,6 +67,9 @@ def evaluate_command(words: list[str]) -> int:
         type=int,
         metavar="N",
         help="on how many images what takes long is measured; energy, robustness: 1000",
+    )
+    parser.add_argument(
+        "--index", type=int, default=0, metavar="N", help="which image sample shows, from 0 (the default)"
     )
     parser.add_argument(
         "--technology",
@@ -117,7 +122,15 @@ def _measured(run: "Run", given: "Namespace") -> dict[str, dict[str, Any]]:
     from spikedistill.runs.opened import open_to_measure
 
     opened = open_to_measure(
-        run, given.steps, given.split, given.root, given.device, given.weights, given.images, given.reestimate
+        run,
+        given.steps,
+        given.split,
+        given.root,
+        given.device,
+        given.weights,
+        given.images,
+        given.reestimate,
+        given.index,
     )
     found = {}
     asked = given.what or ("accuracy",)
@@ -170,6 +183,7 @@ PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
     "agreement": lambda found, _: print_agreement(found),
     "anytime": lambda found, _: print_anytime(found),
     "latency": lambda found, _: print_latency(found),
+    "sample": lambda found, _: print_sample(found),
     "robustness": lambda found, given: print_robustness(found),  # noqa: ARG005
 }
 """How each measure of a run is printed, but for accuracy, which several runs have in one table."""

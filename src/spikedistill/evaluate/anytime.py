@@ -66,8 +66,12 @@ def early_exit(
     return found
 
 
-def _after_each_step(logits: Float[Tensor, "T N K"]) -> tuple[Float[Tensor, "T N"], Int[Tensor, "T N"]]:
+def running_means(logits: Float[Tensor, "T N K"]) -> Float[Tensor, "T N K"]:
+    """Return the means of the logits of steps 1 to t, by t; float64."""
     steps = torch.arange(1, len(logits) + 1, dtype=torch.float64)
-    means = logits.cumsum(0).double() / steps[:, None, None]
-    confidence, answers = means.softmax(-1).max(-1)
+    return logits.cumsum(0).double() / steps[:, None, None]
+
+
+def _after_each_step(logits: Float[Tensor, "T N K"]) -> tuple[Float[Tensor, "T N"], Int[Tensor, "T N"]]:
+    confidence, answers = running_means(logits).softmax(-1).max(-1)
     return confidence, answers

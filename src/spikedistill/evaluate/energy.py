@@ -12,8 +12,10 @@ from typing import Any
 
 from torch import nn
 
-from spikedistill.evaluate.activity import Activity, Seen
+from spikedistill.evaluate.activity import Activity
+from spikedistill.evaluate.forms import CONNECTIONS
 from spikedistill.evaluate.operations import CONVENTIONS, Operations
+from spikedistill.models.trace import Layer
 from spikedistill.neurons import Activation
 from spikedistill.neurons.graded import InnerExcitation
 
@@ -64,7 +66,7 @@ def rates(seen: Activity) -> list[Rate]:
     """
     found = []
     for one in seen.layers:
-        if one.output.size and _spiking(one):
+        if one.output.size and spiking(one.layer):
             steps = len(one.output.nonzero)
             each = one.output.size / steps
             by_step = tuple(count / each for count in one.output.nonzero)
@@ -72,11 +74,12 @@ def rates(seen: Activity) -> list[Rate]:
     return found
 
 
-def _spiking(one: Seen) -> bool:
-    module = one.layer.module
+def spiking(layer: Layer) -> bool:
+    """Whether a layer is spiking neurons, whose outputs are spikes or graded ones."""
+    module = layer.module
     if isinstance(module, Activation):
         return module.neuron.spiking and not isinstance(module.neuron, InnerExcitation)
-    return one.layer.gives == "spikes" and one.layer.reads == "dense" and one.synapses is None
+    return layer.gives == "spikes" and layer.reads == "dense" and not isinstance(module, CONNECTIONS)
 
 
 def mean_rate(of_layers: list[Rate]) -> float | None:

@@ -4,8 +4,8 @@
         print(layer.path, layer.kind, layer.sources, layer.macs)
 
 Parameters, operations, energy, firing rates, rasters and export are functions of this list. A layer is a call of a
-module without modules in it; norm and neurons of a `NormAct` are two. What a forward pass computes between modules is
-no layer, but it is followed: `x + y` has the sources of both.
+module without modules in it, but for a neuron's surrogate gradient; norm and neurons of a `NormAct` are two. What a
+forward pass computes between modules is no layer, but it is followed: `x + y` has the sources of both.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -97,9 +97,11 @@ class Watcher(Protocol):
 def watching(network: nn.Module, watcher: Watcher) -> Iterator[None]:
     """A context in which a watcher sees the calls of all layers, in the order of the list that `trace` returns."""
     handles = []
+    inside = {id(child) for module in network.modules() if _fires(module) for child in module.children()}
     for path, module in network.named_modules():
         # an identity is seen through; attention does not call its own last linear layer
-        if (any(module.children()) and not isinstance(module, nn.MultiheadAttention)) or type(module) is nn.Identity:
+        whole = isinstance(module, nn.MultiheadAttention) or _fires(module)
+        if (any(module.children()) and not whole) or type(module) is nn.Identity or id(module) in inside:
             continue
         handles.append(module.register_forward_pre_hook(watcher.enter, with_kwargs=True))
         handles.append(module.register_forward_hook(watcher.leave(path), with_kwargs=True))
@@ -108,6 +110,12 @@ def watching(network: nn.Module, watcher: Watcher) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _fires(module: nn.Module) -> bool:
+    """Whether a module's own modules are surrogate gradients, as those of SpikingJelly's neurons are: it is a layer."""
+    homes = [type(child).__module__ for child in module.children()]
+    return bool(homes) and all(home.rpartition(".")[2] == "surrogate" for home in homes)
 
 
 class _Tracer(TorchFunctionMode):

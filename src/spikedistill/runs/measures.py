@@ -13,6 +13,7 @@ from spikedistill.runs.evaluate import accuracy_of
 from spikedistill.runs.latency import latency_of
 from spikedistill.runs.opened import Measure, Opened
 from spikedistill.runs.robustness import robustness_of
+from spikedistill.runs.sample import sample_of
 
 MEASURES: dict[str, Measure] = {
     "accuracy": accuracy_of,
@@ -22,6 +23,7 @@ MEASURES: dict[str, Measure] = {
     "agreement": agreement_of,
     "anytime": anytime_of,
     "latency": latency_of,
+    "sample": sample_of,
     "robustness": robustness_of,
 }
 

@@ -57,6 +57,8 @@ class Opened:
     """How many images were asked for; each measure has a number of its own where that is None."""
     reestimated: int = 0
     """Training images on which the norms' statistics were estimated anew at this T; 0 for those of the run."""
+    index: int = 0
+    """Of the image that is shown by itself."""
 
     @cached_property
     def part(self) -> Split:
@@ -172,6 +174,7 @@ def open_to_measure(
     weights: str = "last",
     images: int | None = None,
     reestimate: int = 0,
+    index: int = 0,
 ) -> Opened:
     """Open a finished run.
 
@@ -185,6 +188,7 @@ def open_to_measure(
         images: On how many images what takes long is measured; a number of each measure's own if None.
         reestimate: Training images, augmented, on which the norms' statistics are estimated anew at this T; 0 for those
             of the run.
+        index: Of the image in the split that is shown by itself, from 0.
 
     Raises:
         InputError: `steps`, `images` or `reestimate` is no number of them, the run is not finished, its files are
@@ -210,7 +214,7 @@ def open_to_measure(
     if getattr(splits, split) is None:
         raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
     asked = replace(recipe, steps=steps or recipe.steps).time_steps
-    opened = Opened(run, network, data, splits, asked, split, weights, place, images, reestimate)
+    opened = Opened(run, network, data, splits, asked, split, weights, place, images, reestimate, index)
     if reestimate:
         augmented = data.augmented(splits.train.to(place), recipe.view_seed)
         batches = Batches(augmented, recipe.batch_size, recipe.seed)
