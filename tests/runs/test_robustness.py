@@ -14,8 +14,10 @@ from PIL import Image
 from spikedistill.data.dataset import Dataset
 from spikedistill.data.noisy import with_noise
 from spikedistill.data.normalise import normalise
+from spikedistill.data.own import OwnDataset
 from spikedistill.data.split import TensorSplit
 from spikedistill.evaluate.corruptions import corruptions
+from spikedistill.models import Network
 from spikedistill.randomness import Draws
 from spikedistill.runs import train as runs
 from spikedistill.runs.evaluation import evaluations
@@ -73,6 +75,87 @@ def test_the_pictures(run):
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(found["samples"][0]["picture"])))), first)
 
 
+def test_under_attack(run):
+    """FGSM and PGD by autograd through the definitions in double precision, image by image."""
+    found = robustness(run, images=16)
+    data, network = run.recipe.data, run.network().double()
+    mean, std = (torch.tensor(value).double().view(-1, 1, 1) for value in (data.mean, data.std))
+    test, rights = data.load().test, {}
+
+    def logits(x):
+        return network((x - mean) / std, 3).mean(0)
+
+    for i in (torch.arange(16) * 60 // 16).split(1):
+        x, label = test.take(i).double() / 255, test.labels[i]
+        start = 2 * Draws(0, 0, i).uniform("pgd-start", 3, 8, 8) - 1
+        for epsilon in (2 / 255, 4 / 255, 8 / 255):
+            for name, iterations, step, y in (("FGSM", 1, epsilon, x), ("PGD", 10, epsilon / 4, x + epsilon * start)):
+                at = y.clamp(0, 1)
+                for _ in range(iterations):
+                    at = at.detach().requires_grad_(True)
+                    torch.nn.functional.cross_entropy(logits(at), label).backward()
+                    at = torch.minimum(torch.maximum(at + step * at.grad.sign(), x - epsilon), x + epsilon).clamp(0, 1)
+                key = (name, round(epsilon, 5), iterations)
+                rights[key] = rights.get(key, 0) + int(logits(at).argmax() == label)
+    shares = {(a["name"], round(a["epsilon"], 5), a["iterations"]): a["accuracy"] for a in found["attacks"]}
+    assert shares.keys() == rights.keys()
+    for key, share in shares.items():  # a sign may differ where a gradient is as small as an error of rounding
+        assert share == pytest.approx(rights[key] / 16, abs=1 / 16 + 1e-9), key
+    assert shares["PGD", round(8 / 255, 5), 10] < found["clean"]
+    assert all(weight.requires_grad for weight in run.network().parameters())
+
+
+class Steep(Network):
+    """A network whose answers do not depend smoothly on its images, or not at all."""
+
+    def __init__(self, slope):
+        super().__init__()
+        self.slope = slope
+        self.head = torch.nn.Linear(3, 3)
+
+    def forward(self, images, steps=None):
+        seen = (images > 0).float() if self.slope is None else self.slope * images
+        return self.head(seen.mean((2, 3)))[None]
+
+
+@pytest.mark.parametrize(("slope", "why"), [(None, "no gradient by its images"), (0.0, "is 0 everywhere")])
+def test_without_a_gradient_there_is_no_attack(run, slope, why):
+    opened = replace(open_to_measure(run, device="cpu", images=5), network=Steep(slope))
+    found = measure("robustness", opened)
+    assert found["attacks"] == []
+    (left_out,) = (one["why"] for one in found["left_out"] if one["name"] == "FGSM and PGD")
+    assert why in left_out
+    assert len(found["corruptions"]) == 33
+    assert opened.network.head.weight.requires_grad
+
+
+@dataclass(frozen=True)
+class Gestures(OwnDataset):
+    """Frames of events: counts in three places, one for each class."""
+
+    name: ClassVar[str] = "gestures"
+
+    def _read(self):
+        draw = np.random.default_rng(0)
+        labels = np.arange(60) % 3
+        frames = draw.poisson(0.3, (60, 4, 2, 6, 6))
+        for k, label in enumerate(labels):
+            frames[k, :, :, 2 * label : 2 * label + 2] += draw.poisson(2, (4, 2, 2, 6))
+        frames = frames.astype(np.uint8)
+        return (frames[:40], labels[:40]), (frames[40:], labels[40:])
+
+
+def test_frames_of_events(student, tmp_path, cli):
+    recipe = replace(student, data=Gestures(), steps=4, epochs=1, batch_size=20)
+    run = runs.train_recipe(recipe, tmp_path, "cpu")
+    found = robustness(run)
+    assert {one["group"] for one in found["corruptions"]} == {"events"}
+    assert len(found["corruptions"]) == 15
+    assert (found["images"], found["attacks"], found["severities"]) == (20, [], "of this library")
+    assert {one["name"] for one in found["left_out"]} == {"corruption", "kdsnn", "FGSM and PGD"}
+    assert [one["name"] for one in found["samples"]][:2] == ["clean", "events-dropped"]
+
+
 @dataclass(frozen=True)
 class Grainy(Dataset):
     """The stripes with noise."""
@@ -112,7 +195,18 @@ def test_the_command(run, student, tmp_path, cli):
     other = runs.train_recipe(replace(student, epochs=2, seed=4), tmp_path, "cpu")
     code, out, err = cli("evaluate", run.folder, "--device", "cpu", "--what", "robustness", "--images", "20")
     assert (code, err) == (0, "")
-    for word in ("20 of 60 test images of stripes", "T = 3", "gaussian-blur", "CIFAR-10-C", "Left out: events", "mean"):
+    for word in (
+        "20 of 60 test images of stripes",
+        "T = 3",
+        "FGSM",
+        "PGD-10",
+        "8/255",
+        "upper bound",
+        "gaussian-blur",
+        "CIFAR-10-C",
+        "Left out: events",
+        "mean",
+    ):
         assert word in out
     (kept,) = evaluations(run)
     assert kept["what"] == "robustness"
@@ -128,5 +222,6 @@ def test_the_command(run, student, tmp_path, cli):
         shares = [e["accuracy"] for e in evaluations(one)[-1]["corruptions"] if e["name"] == "gaussian-noise"]
         assert f"{sum(shares) / 5:.2%}" in line
     assert "mean of corruption" in out
+    assert "PGD-10 8/255" in out
     code, out, _ = cli(*words, "--json")
     assert [entry["robustness"]["images"] for entry in json.loads(out)] == [20, 20]

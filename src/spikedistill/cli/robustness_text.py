@@ -10,16 +10,17 @@ from spikedistill.machine.terminal import printable
 
 def print_robustness(found: dict[str, Any]) -> None:
     """Print the accuracies of a run at each severity of each corruption."""
-    print(printable(f"Accuracy on corrupted images, {_where(found)}"), end="\n\n")
+    print(printable(f"Accuracy on corrupted images and under attack, {_where(found)}"), end="\n\n")
     severities = max((one["severity"] for one in found["corruptions"]), default=0)
     rows = [{"corruption": "none (clean)"} | _columns([], severities, found["clean"])]
     for name, shares in _by_name(found).items():
         rows.append({"corruption": name} | _columns(shares, severities, sum(shares) / len(shares)))
     print_table(rows)
     print()
-    print(f"1 to 5: severities, those of {found['severities']}; kdsnn: levels of KDSNN's table 2")
-    if found["left_out"]:
-        print("Left out: " + "; ".join(f"{one['name']} ({one['why']})" for one in found["left_out"]))
+    if found["attacks"]:
+        print_table(_attacks(found))
+        print()
+    _print_conventions(found)
 
 
 def print_robustness_of_several(runs: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -28,7 +29,7 @@ def print_robustness_of_several(runs: Sequence[tuple[str, dict[str, Any]]]) -> N
     Args:
         runs: What to call each run, and what was found of it.
     """
-    print("Accuracy on corrupted images, mean over severities", end="\n\n")
+    print("Accuracy on corrupted images, mean over severities, and under attack", end="\n\n")
     for number, (name, found) in enumerate(runs, 1):
         print(printable(f"run {number}: {name}; {_where(found)}"))
     print()
@@ -39,6 +40,34 @@ def print_robustness_of_several(runs: Sequence[tuple[str, dict[str, Any]]]) -> N
         shown = ("" if share is None else f"{share:.2%}" for share in shares)
         rows.append({"": name} | {f"run {number}": share for number, share in enumerate(shown, 1)})
     print_table(rows)
+    print()
+    _print_conventions(runs[0][1])
+
+
+def _print_conventions(found: dict[str, Any]) -> None:
+    print(f"Severities 1 to 5: {found['severities']}; kdsnn: levels of KDSNN's table 2")
+    if found["attacks"]:
+        print("FGSM, PGD: greatest change of a pixel, of black to white; through the surrogate, so an upper bound")
+    if found["left_out"]:
+        print(printable("Left out: " + "; ".join(f"{one['name']} ({one['why']})" for one in found["left_out"])))
+
+
+def _attacks(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Return a row for each attack, with a column for each epsilon."""
+    rows: dict[str, dict[str, str]] = {}
+    for one in found["attacks"]:
+        row = rows.setdefault(_called(one), {"attack": _called(one), "0": f"{found['clean']:.2%}"})
+        row[_shown(one["epsilon"])] = f"{one['accuracy']:.2%}"
+    return list(rows.values())
+
+
+def _called(attack: dict[str, Any]) -> str:
+    return f"{attack['name']}-{attack['iterations']}" if attack["iterations"] > 1 else str(attack["name"])
+
+
+def _shown(epsilon: float) -> str:
+    """An epsilon in grey levels."""
+    return f"{255 * epsilon:.3g}/255"
 
 
 def _where(found: dict[str, Any]) -> str:
@@ -53,7 +82,7 @@ def _by_name(found: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def _means(found: dict[str, Any]) -> dict[str, float]:
-    """Return what stands in a run's column: the groups' means last."""
+    """Return what stands in a run's column: the groups' means after them, and attacks."""
     by_name = {name: sum(shares) / len(shares) for name, shares in _by_name(found).items()}
     groups = {one["name"]: one["group"] for one in found["corruptions"]}
     means = {}
@@ -61,7 +90,8 @@ def _means(found: dict[str, Any]) -> dict[str, float]:
         shares = [share for name, share in by_name.items() if groups[name] == group]
         if len(shares) > 1:
             means[f"mean of {group}"] = sum(shares) / len(shares)
-    return {"none (clean)": found["clean"]} | by_name | means
+    attacks = {f"{_called(one)} {_shown(one['epsilon'])}": one["accuracy"] for one in found["attacks"]}
+    return {"none (clean)": found["clean"]} | by_name | means | attacks
 
 
 def _columns(shares: Sequence[float], severities: int, mean: float) -> dict[str, str]:

@@ -86,6 +86,10 @@ class Opened:
 
         Of frames a smaller T are the first ones.
         """
+        return self.answers_with_gradients(images, steps)
+
+    def answers_with_gradients(self, images: Tensor, steps: int | None = None) -> Float[Tensor, "T B K"]:
+        """Return the same; images may be floats from 0 to 255, and gradients go back to them."""
         steps = steps or self.steps
         x = self.normalised(images if self.data.steps is None else images[:, :steps])
         with autocast(x.device, self.run.recipe.precision):

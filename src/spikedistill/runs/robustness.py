@@ -7,6 +7,8 @@ from torch import Tensor
 
 from spikedistill.data.png import as_png
 from spikedistill.data.split import Split
+from spikedistill.errors import InputError
+from spikedistill.evaluate.attacks import ITERATIONS, fgsm, gradient, pgd, without_weights
 from spikedistill.evaluate.corruptions import Corruption, corruptions, numbers_for
 from spikedistill.kernels import FrozenWeights
 from spikedistill.randomness import Draws
@@ -23,10 +25,13 @@ SHOWN = 3
 """Severity of the pictures that are kept; of kinds with fewer their last."""
 LONGEST = 64
 """Side of those pictures in pixels."""
+EPSILONS = (2 / 255, 4 / 255, 8 / 255)
+PASSES = 256
+"""Images times time steps in a batch whose gradients are computed: all that passes is held until they are."""
 
 
 def robustness_of(opened: Opened) -> dict[str, Any]:
-    """Return accuracies on corrupted images; which, `spikedistill.evaluate.corruptions` says.
+    """Return accuracies on corrupted images and under attack: `spikedistill.evaluate.corruptions` and `.attacks`.
 
     A run that learned on images with noise is asked about those without, corrupted: so it compares with one that
     learned on these. What is drawn is a function of a fixed seed and of the image's number in the split.
@@ -37,13 +42,18 @@ def robustness_of(opened: Opened) -> dict[str, Any]:
     number, shape = len(index), tuple(part.shape)
     kinds, left_out = corruptions(shape)
     right, levels = _on_corrupted(opened, part, index, kinds)
+    try:
+        attacks = _under_attack(opened, part, index)
+    except InputError as error:
+        attacks, left_out["FGSM and PGD"] = [], str(error)
     return {
         "data": {"name": clean.name, "samples": len(part), "chosen": "evenly spaced"},
         "images": number,
         "precision": opened.run.recipe.precision,
-        "severities": numbers_for(shape) if len(shape) == 3 else "our own",
+        "severities": numbers_for(shape) if len(shape) == 3 else "of this library",
         "clean": right / number,
         "corruptions": [level | {"accuracy": level["accuracy"] / number} for level in levels],
+        "attacks": attacks,
         "samples": _pictures(part, index[:1], kinds),
         "left_out": [{"name": name, "why": why} for name, why in left_out.items()],
     }
@@ -70,6 +80,41 @@ def _on_corrupted(
             for level, (kind, value) in zip(levels, values, strict=True):
                 level["accuracy"] += _right(opened, kind.apply(on_cpu, value, draws), labels)
     return right, levels
+
+
+def _under_attack(opened: Opened, part: Split, index: Tensor) -> list[dict[str, Any]]:
+    """Return the accuracies under attack.
+
+    Raises:
+        InputError: the samples are frames, or no gradient goes back to the images.
+    """
+    if opened.data.steps is not None:
+        raise InputError("for images; these are frames of events, which are counts")
+
+    def answer(pixels: Tensor) -> Tensor:
+        return opened.answers_with_gradients(255 * pixels)
+
+    def right(pixels: Tensor, labels: Tensor) -> int:
+        return int((opened.answers(255 * pixels).mean(0).argmax(-1) == labels).sum())
+
+    rights: dict[tuple[str, float], int] = {(name, epsilon): 0 for epsilon in EPSILONS for name in ("FGSM", "PGD")}
+    led = False
+    with without_weights(opened.network):
+        for some in index.split(max(1, PASSES // opened.steps)):
+            pixels, labels = part.take(some).float() / 255, part.labels[some]
+            uphill = gradient(answer, pixels, labels)
+            led = led or bool(uphill.any())
+            for epsilon in EPSILONS:
+                rights["FGSM", epsilon] += right(fgsm(pixels, uphill, epsilon), labels)
+                climbed = pgd(answer, pixels, labels, epsilon, Draws(SEED, 0, some))
+                rights["PGD", epsilon] += right(climbed, labels)
+    if not led:
+        raise InputError("the gradient by the images is 0 everywhere, which leads no attack")
+    return [
+        {"name": name, "epsilon": epsilon, "iterations": 1 if name == "FGSM" else ITERATIONS}
+        | {"accuracy": number / len(index)}
+        for (name, epsilon), number in sorted(rights.items())
+    ]
 
 
 def _right(opened: Opened, images: Tensor, labels: Tensor) -> int:
