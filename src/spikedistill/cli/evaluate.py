@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spikedistill.cli.answers_text import print_agreement, print_calibration, print_confusion
 from spikedistill.cli.anytime_text import print_anytime, print_latency
 from spikedistill.cli.energy_text import print_energy
+from spikedistill.cli.features_text import print_features, print_outputs
 from spikedistill.cli.parser import Parser, add_import, import_files
 from spikedistill.cli.robustness_text import print_robustness, print_robustness_of_several
 from spikedistill.cli.run_folders import run_folders
@@ -33,6 +34,8 @@ WHAT = (
     "latency",
     "sample",
     "robustness",
+    "features",
+    "outputs",
 )
 """Measures of `spikedistill.runs.measures`, in the order in which they are taken and printed."""
 TECHNOLOGIES = ("45nm-fp32", "45nm-fp16", "45nm-int32", "45nm-int8")
@@ -66,7 +69,10 @@ def evaluate_command(words: list[str]) -> int:
         "--images",
         type=int,
         metavar="N",
-        help="on how many images what takes long is measured; energy, robustness: 1000",
+        help="on how many images what takes long is measured; energy, robustness: 1000; features: 500",
+    )
+    parser.add_argument(
+        "--layer", metavar="PATH", help="features: whose activations, by its dotted path; what the classifier reads"
     )
     parser.add_argument(
         "--index", type=int, default=0, metavar="N", help="which image sample shows, from 0 (the default)"
@@ -131,6 +137,7 @@ def _measured(run: "Run", given: "Namespace") -> dict[str, dict[str, Any]]:
         given.images,
         given.reestimate,
         given.index,
+        given.layer,
     )
     found = {}
     asked = given.what or ("accuracy",)
@@ -184,7 +191,9 @@ PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
     "anytime": lambda found, _: print_anytime(found),
     "latency": lambda found, _: print_latency(found),
     "sample": lambda found, _: print_sample(found),
-    "robustness": lambda found, given: print_robustness(found),  # noqa: ARG005
+    "robustness": lambda found, _: print_robustness(found),
+    "features": lambda found, _: print_features(found),
+    "outputs": lambda found, _: print_outputs(found),
 }
 """How each measure of a run is printed, but for accuracy, which several runs have in one table."""
 PRINTED_TOGETHER = {"robustness": print_robustness_of_several}

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from spikedistill.cli.answers_text import where
 from spikedistill.cli.shown import print_table
 from spikedistill.machine.terminal import printable
 
 
 def print_robustness(found: dict[str, Any]) -> None:
     """Print the accuracies of a run at each severity of each corruption."""
-    print(printable(f"Accuracy on corrupted images and under attack, {_where(found)}"), end="\n\n")
+    print(printable(f"Accuracy on corrupted images and under attack, {where(found)}"), end="\n\n")
     severities = max((one["severity"] for one in found["corruptions"]), default=0)
     rows = [{"corruption": "none (clean)"} | _columns([], severities, found["clean"])]
     for name, shares in _by_name(found).items():
@@ -31,7 +32,7 @@ def print_robustness_of_several(runs: Sequence[tuple[str, dict[str, Any]]]) -> N
     """
     print("Accuracy on corrupted images, mean over severities, and under attack", end="\n\n")
     for number, (name, found) in enumerate(runs, 1):
-        print(printable(f"run {number}: {name}; {_where(found)}"))
+        print(printable(f"run {number}: {name}; {where(found)}"))
     print()
     columns = [_means(found) for _, found in runs]
     rows = []
@@ -68,11 +69,6 @@ def _called(attack: dict[str, Any]) -> str:
 def _shown(epsilon: float) -> str:
     """An epsilon in grey levels."""
     return f"{255 * epsilon:.3g}/255"
-
-
-def _where(found: dict[str, Any]) -> str:
-    data = found["data"]
-    return f"T = {found['steps']}, {found['images']} of {data['samples']} {found['split']} images of {data['name']}"
 
 
 def _by_name(found: dict[str, Any]) -> dict[str, list[float]]:

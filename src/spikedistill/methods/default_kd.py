@@ -128,6 +128,15 @@ class DefaultKD(Method):
         scale = self.temperature**2 if self.scale == "tau_squared" else 1.0
         return {"virtual_kl": self.weight * scale, "cross_entropy": 1.0 - self.weight}
 
+    def target(self, labels: Int[Tensor, " B"], classes: int) -> Float[Tensor, "B K"]:
+        """Return what the virtual teacher says of images of these classes, softened.
+
+        Raises:
+            InputError: `correct_prob` is below 1 / classes.
+        """
+        soften = soften_power if self.soften == "power" else soften_tfkd
+        return soften(virtual_teacher(labels, classes, self.correct_prob), self.temperature)
+
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class.
 
@@ -137,10 +146,8 @@ class DefaultKD(Method):
         mean = mean_logits(student.logits)
         losses: Losses = {}
         if self.weight > 0.0:
-            certain = virtual_teacher(labels, mean.shape[-1], self.correct_prob)
-            soften = soften_power if self.soften == "power" else soften_tfkd
             answer = mean[0] / (self.temperature if self.soften_student else 1.0)
-            losses["virtual_kl"] = virtual_kl(soften(certain, self.temperature), answer)
+            losses["virtual_kl"] = virtual_kl(self.target(labels, mean.shape[-1]), answer)
         if self.weight < 1.0:
             losses["cross_entropy"] = cross_entropy(mean, labels, self.label_smoothing)
         return losses

@@ -4,6 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from spikedistill.errors import InputError
 from spikedistill.evaluate.accuracy import accuracy_of_logits
@@ -48,9 +50,7 @@ def agreement_of(opened: Opened) -> dict[str, Any]:
         raise InputError(f"The run {opened.run.folder} had no teacher to agree with.")
     index = opened.some(len(opened.part))
     try:
-        theirs = torch.cat([opened.teacher.answers(batch).logits.cpu() for batch in opened.batches(index)], dim=1)
-        if not theirs.isfinite().all():
-            raise InputError("Its logits are not all finite in float16, which ends at 65504.")
+        theirs = logits_of_teacher(opened, index)
     except InputError as error:
         return about | {"problem": str(error)}
     index = index.cpu()
@@ -61,3 +61,15 @@ def agreement_of(opened: Opened) -> dict[str, Any]:
         "teacher": {"name": in_words(teacher), "accuracy": accuracy_of_logits(theirs, labels).final},
         **asdict(agreement(own, theirs)),
     }
+
+
+def logits_of_teacher(opened: Opened, index: Int[Tensor, " N"]) -> Float[Tensor, "T N K"]:
+    """Return what a run's teacher says of some images of the split, on the CPU.
+
+    Raises:
+        InputError: it is gone since, or its answers are not finite.
+    """
+    theirs = torch.cat([opened.teacher.answers(batch).logits.cpu() for batch in opened.batches(index)], dim=1)
+    if not theirs.isfinite().all():
+        raise InputError("Its logits are not all finite in float16, which ends at 65504.")
+    return theirs

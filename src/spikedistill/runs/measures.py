@@ -10,6 +10,7 @@ from spikedistill.runs.answers import agreement_of, calibration_of, confusion_of
 from spikedistill.runs.anytime import anytime_of
 from spikedistill.runs.energy import energy_of
 from spikedistill.runs.evaluate import accuracy_of
+from spikedistill.runs.features import features_of, outputs_of
 from spikedistill.runs.latency import latency_of
 from spikedistill.runs.opened import Measure, Opened
 from spikedistill.runs.robustness import robustness_of
@@ -25,6 +26,8 @@ MEASURES: dict[str, Measure] = {
     "latency": latency_of,
     "sample": sample_of,
     "robustness": robustness_of,
+    "features": features_of,
+    "outputs": outputs_of,
 }
 
 

@@ -59,6 +59,8 @@ class Opened:
     """Training images on which the norms' statistics were estimated anew at this T; 0 for those of the run."""
     index: int = 0
     """Of the image that is shown by itself."""
+    layer: str | None = None
+    """Whose activations were asked for; what the classifier reads where that is None."""
 
     @cached_property
     def part(self) -> Split:
@@ -179,6 +181,7 @@ def open_to_measure(
     images: int | None = None,
     reestimate: int = 0,
     index: int = 0,
+    layer: str | None = None,
 ) -> Opened:
     """Open a finished run.
 
@@ -193,6 +196,7 @@ def open_to_measure(
         reestimate: Training images, augmented, on which the norms' statistics are estimated anew at this T; 0 for those
             of the run.
         index: Of the image in the split that is shown by itself, from 0.
+        layer: Whose activations are looked at, by its dotted path; what the classifier reads if None.
 
     Raises:
         InputError: `steps`, `images` or `reestimate` is no number of them, the run is not finished, its files are
@@ -218,7 +222,7 @@ def open_to_measure(
     if getattr(splits, split) is None:
         raise InputError(f"The run {run.folder} holds out no validation split. Allowed: test, train.")
     asked = replace(recipe, steps=steps or recipe.steps).time_steps
-    opened = Opened(run, network, data, splits, asked, split, weights, place, images, reestimate, index)
+    opened = Opened(run, network, data, splits, asked, split, weights, place, images, reestimate, index, layer)
     if reestimate:
         augmented = data.augmented(splits.train.to(place), recipe.view_seed)
         batches = Batches(augmented, recipe.batch_size, recipe.seed)
