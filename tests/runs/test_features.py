@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from spikedistill.cli.features_text import print_outputs
 from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
 from spikedistill.evaluate.features import embedded
@@ -130,3 +131,14 @@ def test_the_command(run, cli):
     (entry,) = json.loads(out)
     assert entry["features"]["layer"] == "conv_acts.0"
     assert entry["features"]["images"] == 60
+
+
+def test_of_many_classes_the_least_certain_are_printed(capsys):
+    shares = [[(k + 1) / 100 if k == j else 0.001 for j in range(30)] for k in range(30)]
+    found = {"steps": 2, "images": 60, "data": {"name": "many", "samples": 60}, "split": "test"}
+    print_outputs(found | {"by_class": [*shares[:29], None], "teacher": {"problem": "gone"}})
+    out = capsys.readouterr().out
+    assert "The 10 of 29 classes that are given least" in out
+    assert "10.00%" in out
+    assert "11.00%" not in out
+    assert "The teacher is not shown: gone" in out

@@ -167,7 +167,9 @@ def _print(runs: "Sequence[Run]", found: "Sequence[dict[str, dict[str, Any]]]", 
         those = [(run, one) for run, one in zip(runs, found, strict=True) if "problem" not in one.get(what, NOTHING)]
         if len(those) > 1:
             print("\n" * said, end="")
-            print_several([(f"{run.folder}, trained on {run.recipe.data.name}", one.pop(what)) for run, one in those])
+            called = [f"{run.folder}, trained on {run.recipe.data.name}" for run, _ in those]
+            settings = [_but_for_seeds(run) for run, _ in those]
+            print_several(list(zip(called, settings, [one.pop(what) for _, one in those], strict=True)))
             said = True
     for run, one in zip(runs, found, strict=True):
         if len(runs) > 1 and one:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from spikedistill.cli.answers_text import where
+from spikedistill.cli.answers_text import MOST_COLUMNS as MOST_ROWS
+from spikedistill.cli.answers_text import WORST, where
 from spikedistill.cli.shown import print_table
 from spikedistill.machine.terminal import printable
 
@@ -39,11 +40,14 @@ def print_outputs(found: dict[str, Any]) -> None:
     print("given to it: to the images' own class; next: to which other class most", end="\n\n")
     teacher = found["teacher"]
     theirs = None if teacher is None else teacher.get("by_class")
+    own = {k: row[k] for k, row in enumerate(found["by_class"]) if row is not None}
+    shown = list(own) if len(own) <= MOST_ROWS else sorted(own, key=own.__getitem__)[:WORST]
+    if len(shown) < len(own):
+        print(f"The {WORST} of {len(own)} classes that are given least; --json has all", end="\n\n")
     rows = []
-    for k, mine in enumerate(found["by_class"]):
-        if mine is not None:
-            beside = {} if theirs is None else _of_class(theirs[k], k, "teacher: ")
-            rows.append({"true class": str(k)} | _of_class(mine, k, "") | beside)
+    for k in shown:
+        beside = {} if theirs is None else _of_class(theirs[k], k, "teacher: ")
+        rows.append({"true class": str(k)} | _of_class(found["by_class"][k], k, "") | beside)
     print_table(rows)
     print("\nprobabilities: softmax of the logits' mean over time")
     if theirs is not None:

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from spikedistill.cli.answers_text import where
+from spikedistill.cli.seeds import mean_and_deviation
 from spikedistill.cli.shown import print_table
 from spikedistill.machine.terminal import printable
 
@@ -21,36 +22,46 @@ def print_robustness(found: dict[str, Any]) -> None:
     if found["attacks"]:
         print_table(_attacks(found))
         print()
-    _print_conventions(found)
+    print("\n".join(_conventions(found)))
 
 
-def print_robustness_of_several(runs: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """Print the means over severities of several runs, each a column.
+def print_robustness_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """Print the means over severities of several runs, each a column, and a column for those of one setting.
 
     Args:
-        runs: What to call each run, and what was found of it.
+        runs: What to call each run, its setting (what it has in common with runs that differ in their seeds alone), and
+            what was found of it.
     """
     print("Accuracy on corrupted images, mean over severities, and under attack", end="\n\n")
-    for number, (name, found) in enumerate(runs, 1):
-        print(printable(f"run {number}: {name}; {where(found)}"))
+    columns = {f"run {number}": _means(found) for number, (_, _, found) in enumerate(runs, 1)}
+    for column, (name, _, found) in zip(columns, runs, strict=True):
+        print(printable(f"{column}: {name}; {where(found)}"))
     print()
-    columns = [_means(found) for _, found in runs]
+    groups: dict[str, list[str]] = {}
+    for column, (_, setting, _) in zip(columns, runs, strict=True):
+        groups.setdefault(setting, []).append(column)
     rows = []
-    for name in dict.fromkeys(name for column in columns for name in column):
-        shares = (column.get(name) for column in columns)
-        shown = ("" if share is None else f"{share:.2%}" for share in shares)
-        rows.append({"": name} | {f"run {number}": share for number, share in enumerate(shown, 1)})
+    for name in dict.fromkeys(name for means in columns.values() for name in means):
+        found_in = {column: means[name] for column, means in columns.items() if name in means}
+        row = {"": name} | {column: f"{found_in[column]:.2%}" if column in found_in else "" for column in columns}
+        for group in groups.values():
+            if len(group) > 1:
+                shares = [found_in[column] for column in group if column in found_in]
+                row[f"mean ± sd of {', '.join(group)}"] = mean_and_deviation(shares) if shares else ""
+        rows.append(row)
     print_table(rows)
     print()
-    _print_conventions(runs[0][1])
+    print("\n".join(dict.fromkeys(line for _, _, found in runs for line in _conventions(found))))
 
 
-def _print_conventions(found: dict[str, Any]) -> None:
-    print(f"Severities 1 to 5: {found['severities']}; kdsnn: levels of KDSNN's table 2")
+def _conventions(found: dict[str, Any]) -> list[str]:
+    lines = [f"Severities 1 to 5: {found['severities']}; kdsnn: levels of KDSNN's table 2"]
     if found["attacks"]:
-        print("FGSM, PGD: greatest change of a pixel, of black to white; through the surrogate, so an upper bound")
+        lines.append("FGSM, PGD: greatest change of a pixel, of black to white; by the surrogate, so an upper bound")
     if found["left_out"]:
-        print(printable("Left out: " + "; ".join(f"{one['name']} ({one['why']})" for one in found["left_out"])))
+        left_out = "; ".join(f"{one['name']} ({one['why']})" for one in found["left_out"])
+        lines.append(printable(f"Left out: {left_out}"))
+    return lines
 
 
 def _attacks(found: dict[str, Any]) -> list[dict[str, str]]:
