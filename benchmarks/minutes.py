@@ -1,8 +1,9 @@
-"""Accuracy against minutes: the runs of the table `cifar10-minutes`, and what their steps cost on a quiet machine.
+"""Accuracy against minutes: the runs of `cifar10-minutes` or another table, and what steps cost on a quiet machine.
 
     python -m benchmarks minutes --rounds 3                 # seconds of a step, to results.csv
     spikedistill table cifar10-minutes --run --jobs 2       # the runs: they may share cores, their clocks are not read
-    python -m benchmarks.minutes --runs runs                # table, targets and docs/minutes.svg
+    python -m benchmarks.minutes --runs runs                # table, targets, with --picture a plot
+    python -m benchmarks.minutes --table mnist-minutes --runs runs
 
 Minutes are steps x the time of a step with all cores. A teacher or start that a row trains is counted whole, once where
 it is both; evaluation, compilation and reading of data are not. The time to a target is the smallest budget whose
@@ -181,12 +182,13 @@ def draw(points: Sequence[Point], machine: str, target: Path) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Print table and targets, draw the picture."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.minutes", description=__doc__)
+    parser.add_argument("--table", default=TABLE, help="a table whose steps the group `minutes` measures")
     parser.add_argument("--runs", type=Path, default=ROOT / "results" / "minutes")
     parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks" / "results.csv")
     parser.add_argument("--picture", type=Path, help="docs/minutes.svg, for the repository's own")
     options = parser.parse_args(words)
     steps = seconds_of_steps(options.csv)
-    table = load_table(TABLE)
+    table = load_table(options.table)
     made = cells(table, table.rows, table.seeds, options.runs, device="cpu")
     by_row = [(row, [cell for cell in made if cell.row is row]) for row in table.rows]
     points = [point(row, own, options.runs, steps.of_recipes) for row, own in by_row]
@@ -194,7 +196,8 @@ def main(words: Sequence[str] | None = None) -> None:
     print(f"{steps.machine}\n\n| budget | rung | its steps | teacher and start | minutes | mean ± sd | median | n |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     print("\n".join(one.line for one in points), end="\n\n")
-    print("\n".join(targets(points)))
+    if options.table == TABLE:
+        print("\n".join(targets(points)))
     if options.picture:
         draw(points, steps.machine, options.picture)
 

@@ -87,20 +87,26 @@ DATA = (Row("data-pipeline", Pipeline(32, 4, WRN16_2), PIPELINE),)
 
 
 def _minutes(name: str, batch: int = 64, steps: int = 4, share: float = 0.0, drawn: int = 1) -> Row:
-    """A step of `cifar10-minutes-...`; a recipe with phases has a row for each that differs."""
+    """A step of a recipe; one with phases has a row for each that differs."""
     part = f"-from-{share:g}" if share else ""
-    task = RecipeStep(batch, steps, f"cifar10-minutes-{name}", share, drawn)
-    return Row(f"minutes-{name}{part}", task, ("ours-recipe",))
+    return Row(f"step-{name}{part}", RecipeStep(batch, steps, name, share, drawn), ("ours-recipe",))
+
+
+def _cifar10(name: str, *sizes: int, share: float = 0.0, drawn: int = 1) -> Row:
+    return _minutes(f"cifar10-minutes-{name}", *sizes, share=share, drawn=drawn)
 
 
 MINUTES = (
-    *(_minutes(name) for name in ("plain", "short", "whitened", "start", "distilled", "averaged")),
-    *(_minutes(name, 128, 1) for name in ("ann", "ann-brief")),
-    *(_minutes("rates", share=share) for share in (0.0, 0.67)),
-    _minutes("phases", 256, 1),
-    _minutes("phases", share=0.6),
-    _minutes("drawn", drawn=4),
-    _minutes("drawn", share=0.8),
+    *(_cifar10(name) for name in ("plain", "short", "whitened", "start", "distilled", "averaged")),
+    *(_cifar10(name, 128, 1) for name in ("ann", "ann-brief")),
+    *(_cifar10("rates", share=share) for share in (0.0, 0.67)),
+    _cifar10("phases", 256, 1),
+    _cifar10("phases", share=0.6),
+    _cifar10("drawn", drawn=4),
+    _cifar10("drawn", share=0.8),
+    _minutes("mnist-minutes-ann", 128, 1),
+    _minutes("mnist-minutes-distilled", 256, 1),
+    _minutes("mnist-minutes-distilled", share=0.5),
     Row("minutes-opponent", Training(64, 4, WRN16_2), (COMPILED, "spikingjelly-best", "ours-bf16")),
 )
 """See `benchmarks.minutes`; the last is the step of `plain` as SpikingJelly does it, augmentation not counted."""

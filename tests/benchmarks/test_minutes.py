@@ -14,6 +14,7 @@ from spikedistill.runs.cells import cells
 from spikedistill.runs.rehearse import phase_starts
 
 TABLE = load_table(minutes.TABLE)
+MNIST = load_table("mnist-minutes")
 
 
 @pytest.fixture
@@ -44,9 +45,10 @@ def test_a_row_is_a_phase_of_its_recipe(row):
         assert (settings.steps if recipe.neuron.spiking else 1) == row.task.steps
 
 
-def test_every_step_of_the_table_is_measured():
+@pytest.mark.parametrize("table", [TABLE, MNIST], ids=["cifar10", "mnist"])
+def test_every_step_of_the_table_is_measured(table):
     named = {(row.task.recipe, row.task.share) for row in MINUTES[:-1]}
-    for row in TABLE.rows:
+    for row in table.rows:
         for one in (row.recipe, *(inner for part in row.recipe.parts for inner in recipes_of(part))):
             assert {(one.name, share) for share in phase_starts(one)} <= named
 
@@ -116,6 +118,6 @@ def test_what_is_not_measured_is_said(measured, tmp_path):
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(line for line in lines if line["row"] != "minutes-short")
-    with pytest.raises(SystemExit, match=r"no minutes-short\. Measure on a quiet machine"):
+        writer.writerows(line for line in lines if line["row"] != "step-cifar10-minutes-short")
+    with pytest.raises(SystemExit, match=r"no step-cifar10-minutes-short\. Measure on a quiet machine"):
         minutes.seconds_of_steps(path)
