@@ -86,3 +86,9 @@ def scratch() -> Recipe:
 @pytest.fixture(scope="session")
 def taught() -> Recipe:
     return load_recipe("digits-tser")
+
+
+@pytest.fixture(scope="session")
+def write_runs() -> Make:
+    """`write_runs(folder, recipe, ...)`, for pages that several tests share."""
+    return write_run

@@ -142,7 +142,7 @@ def test_many_steps_are_averaged_and_many_points_thinned():
     assert figures.rates(layers).axes[0].images[0].get_array().shape == (1, 64, 4)
     points = [[float(k), float(k % 7), k % 3] for k in range(5000)]
     drawn = figures.features({"a": points}).axes[0].patches
-    assert sum(len(one.get_path().vertices) // 2 for one in drawn) == 600
+    assert sum(len(one.get_path().vertices) // 2 for one in drawn) == 400
 
 
 @pytest.mark.parametrize("name", ["_hidden", "$x^2$", "<b>&", "a\x00b", "\ud800", "é 中", "x" * 200])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from measured import measured
 
 from spikedistill import load_recipe
 from spikedistill.cli.main import main
@@ -151,6 +152,19 @@ def test_numbers_that_are_none_leave_gaps(make, scratch, tmp_path):
     log = [{"epoch": 1, "accuracy": None}, {"epoch": 2, "accuracy": float("nan")}, {"epoch": 3, "accuracy": 0.9}]
     make(scratch, metrics={"parameters": None, "seconds": float("nan"), "accuracy_cumulative": [0.1, None]}, log=log)
     assert "90.00" in Parts(shown(tmp_path)).said
+
+
+def test_a_page_of_many_measures_stays_small(make, scratch, tmp_path, monkeypatch):
+    for epochs in (1, 2):
+        make(replace(scratch, epochs=epochs), evaluations=measured())
+    whole = shown(tmp_path)
+    monkeypatch.setattr("spikedistill.report.page.MOST_OF_MEASURES", 1000)
+    part = shown(tmp_path)
+    assert "are left out" not in whole
+    assert Parts(part).said.count("are left out") == 1
+    each = len(whole) - len(part)
+    assert 30_000 < each < 110_000  # bytes of a setting's measures
+    assert 2_000_000 + each + 50 * 17_000 < 3_000_000  # what fifty runs can come to
 
 
 def test_elements_escape_whatever_is_no_markup():

@@ -154,6 +154,6 @@ def _run(run: Stored, contents: Contents, setting: Setting) -> Html:
         element("p", "The same again:", class_="label"),
         element("pre", again, class_="command", tabindex="0", aria_label="Command"),
         element("dl", inner, class_="facts"),
-        id=f"run-{run.recipe.hash}",
+        id=f"run-{run.hash}",
         open=len(setting.runs) == 1,
     )

@@ -58,7 +58,7 @@ def _group(setting: Setting, columns: Sequence[Column]) -> Html:
     seeds = [element("tr", [one.of_run(run) for one in columns], class_="seed") for run in setting.runs]
     recipe = setting.recipe
     words = [recipe.name, recipe.data.name, model_words(recipe), neuron_words(recipe), recipe.method.name]
-    words += [teacher_words(recipe), *(run.recipe.hash for run in setting.runs)]
+    words += [teacher_words(recipe), *(run.hash for run in setting.runs)]
     return element(
         "tbody",
         first,
@@ -149,7 +149,7 @@ def _name(setting: Setting) -> Html:
 
 
 def _seed(run: Stored) -> Html:
-    return element("th", element("a", f"seed {run.recipe.seed}", href=f"#run-{run.recipe.hash}"), scope="row")
+    return element("th", element("a", f"seed {run.recipe.seed}", href=f"#run-{run.hash}"), scope="row")
 
 
 def _text(head: str, words: Callable[[Setting], str], wide: bool = False) -> Column:

@@ -7,18 +7,20 @@ from importlib import resources
 
 import spikedistill
 from spikedistill.report import overview
+from spikedistill.report.beside import paper_table
 from spikedistill.report.contents import Contents
 from spikedistill.report.details import article
 from spikedistill.report.html import Html, element, table, text
 from spikedistill.report.items import Item, Problem
-from spikedistill.report.papers import ShownTable
 from spikedistill.report.settings import Setting
-from spikedistill.report.single import items_of
+from spikedistill.report.single import MEASURES, items_of
 from spikedistill.report.stored import Unread
 from spikedistill.report.svg import Styles, inline
 from spikedistill.report.together import items_of_all
-from spikedistill.report.words import counted, percent, short_number
-from spikedistill.runs.cells import SIZES, Line, Numbers
+from spikedistill.report.words import counted, percent
+
+MOST_OF_MEASURES = 2_000_000
+"""Bytes of the figures of single settings, beside their curves: a page of fifty runs stays below three million."""
 
 
 def page(contents: Contents, title: str = "Runs") -> str:
@@ -79,18 +81,27 @@ def _parts(contents: Contents, styles: Styles) -> Iterator[tuple[str, str, Itera
     else:
         yield "runs", "Runs", [_highlights(contents), overview.table(contents)]
     if contents.tables:
-        yield "tables", "Beside the papers", map(_paper_table, contents.tables)
+        yield "tables", "Beside the papers", map(paper_table, contents.tables)
     if contents.settings:
         drawn = [figure(item, styles) for item in items_of_all(contents)]
         if drawn:
             yield "figures", "Figures", [element("div", drawn, class_="figures")]
-        yield (
-            "details",
-            "Each setting",
-            (article(one, contents, (figure(item, styles) for item in items_of(one))) for one in contents.settings),
-        )
+        yield "details", "Each setting", _articles(contents, styles)
     if contents.unread:
         yield "unread", "Not shown", [_unread(contents.unread)]
+
+
+def _articles(contents: Contents, styles: Styles) -> Iterator[Html]:
+    """Yield each setting in full; what was measured of it as long as the page stays small."""
+    spent = 0
+    for setting in contents.settings:
+        room = spent < MOST_OF_MEASURES
+        drawn = [figure(item, styles) for item in items_of(setting, room)]
+        spent += sum(map(len, drawn[1:]))
+        if not room and set(MEASURES) & {one.get("what") for run in setting.runs for one in run.evaluations}:
+            left_out = "The figures of its measures are left out: the page would be too large. Name its run alone."
+            drawn.append(element("p", left_out, class_="note"))
+        yield article(setting, contents, drawn)
 
 
 def _section(key: str, name: str, content: Iterable[Html]) -> Html:
@@ -139,69 +150,6 @@ def figure(item: Item | Problem, styles: Styles) -> Html:
         unfold = element("summary", "Numbers")
         numbers = element("details", unfold, table(item.heads, item.rows, item.title))
     return element("figure", caption, drawn, element("p", item.description, class_="note"), numbers, id=item.key)
-
-
-def _paper_table(shown: ShownTable) -> Html:
-    own = shown.table
-    columns = [name for name in own.columns if any(line.columns.get(name) for line in shown.lines)]
-    heads = ["", "paper", "ours", "n", "ours - paper", "best epoch", *columns, "state"]
-    groups = [group for group in dict.fromkeys(line.row.group for line in shown.lines) if _anything(shown, group)]
-    left_out = sum(line.row.group not in groups for line in shown.lines)
-    more = f" {counted(left_out, 'row')} of groups without a run not shown." if left_out else ""
-    body = []
-    for group in groups:
-        if group:
-            body.append(element("tr", element("th", group, colspan=len(heads), scope="rowgroup"), class_="group"))
-        body += [_paper_row(line, columns) for line in shown.lines if line.row.group == group]
-    name = f"spikedistill table {shown.name}" + ("" if shown.budget == "paper" else f" --budget {shown.budget}")
-    made = element(
-        "table",
-        element("caption", own.title, element("small", own.source)),
-        element("thead", element("tr", [_head(one) for one in heads])),
-        element("tbody", body),
-    )
-    return element(
-        "div",
-        element("div", made, class_="scroll", tabindex="0", role="region", aria_label=own.title),
-        element("p", element("code", name), " ", own.note, more, class_="note"),
-        class_="paper-table",
-    )
-
-
-def _anything(shown: ShownTable, group: str) -> bool:
-    """Whether a group has a run, or whether no group has one."""
-    with_runs = {line.row.group for line in shown.lines if line.folders or line.problem}
-    return not with_runs or group in with_runs
-
-
-def _head(name: str) -> Html:
-    return element("th", name, scope="col", class_=None if name in ("", "state") else "number")
-
-
-def _paper_row(line: Line, columns: Sequence[str]) -> Html:
-    paper = None if line.row.paper is None else Numbers(line.row.paper, line.row.paper_deviation, 1)
-    cells = [
-        percent(paper),
-        element("strong", percent(line.accuracy)) if line.accuracy else "–",
-        "" if line.accuracy is None else str(line.accuracy.count),
-        "" if line.difference is None else f"{line.difference:+.2f}",
-        percent(line.best) if line.best else "",
-        *(_column(name, line.columns.get(name)) for name in columns),
-    ]
-    made = [element("td", one, class_="number") for one in cells]
-    return element(
-        "tr",
-        element("th", line.row.label, scope="row"),
-        made,
-        element("td", line.problem or line.state, class_="aside"),
-        class_=None if line.accuracy else "empty-row",
-    )
-
-
-def _column(name: str, numbers: Numbers | None) -> str:
-    if numbers is None:
-        return ""
-    return short_number(numbers.mean) if name in SIZES or abs(numbers.mean) < 0.1 else percent(numbers)
 
 
 def _unread(unread: Sequence[Unread]) -> Html:

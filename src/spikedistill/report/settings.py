@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from spikedistill.recipe import Part, Recipe, Teacher, recipes_in
@@ -27,6 +28,12 @@ class Setting:
     """The recipe's name, and where two settings share it the key's first digits."""
     runs: tuple[Stored, ...]
     """In the order of their seeds."""
+
+    @cached_property
+    def plain(self) -> str:
+        """The recipe but for its seeds, as JSON: what is compared."""
+        seedless = with_seed(self.recipe, 0, tied=True)
+        return json.dumps(to_json(seedless, leave_out=("place", "label", UNUSED)), sort_keys=True)
 
     @property
     def recipe(self) -> Recipe:
@@ -157,18 +164,18 @@ def families(
     for setting in settings:
         own = value(setting.recipe)
         if own is not None and setting.accuracy is not None:
-            found.setdefault(_but_for(setting.recipe, path), {}).setdefault(own, setting)
+            found.setdefault(_but_for(setting, path), {}).setdefault(own, setting)
     return [sorted(one.items(), key=lambda pair: pair[0]) for one in found.values() if len(one) > 1]  # type: ignore[arg-type,return-value]
 
 
-def _but_for(recipe: Recipe, path: Sequence[str]) -> str:
+def _but_for(setting: Setting, path: Sequence[str]) -> str:
     """Return what a recipe says, but for its seeds and one thing; not a recipe, which could refuse another value."""
-    plain = to_json(with_seed(recipe, 0, tied=True), leave_out=("place", "label", UNUSED))
+    plain = json.loads(setting.plain)
     inner = plain
     for name in path[:-1]:
         inner = inner[name]
     inner[path[-1]] = None
-    return json.dumps(plain, sort_keys=True)
+    return json.dumps(plain)
 
 
 def distinct(labels: Sequence[str], longest: int = 24) -> list[str]:

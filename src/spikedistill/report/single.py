@@ -18,13 +18,13 @@ FEW_STEPS = 16
 Entry = Mapping[str, Any]
 
 
-def items_of(setting: Setting) -> Iterator[Item | Problem]:
-    """Yield the figures of a setting, that of its training first."""
+def items_of(setting: Setting, measures: bool = True) -> Iterator[Item | Problem]:
+    """Yield the figures of a setting, that of its training first; without its `measures` how it learned alone."""
     yield from guarded("Accuracy while it learns", lambda: training(setting))
     yield from guarded("Accuracy by time step", lambda: many_steps(setting))
     for what, (title, make) in MEASURES.items():
         entry = setting.first(what)
-        if entry is None:
+        if entry is None or not measures:
             continue
         if (problem := problem_of(entry)) is not None:
             yield Problem(title, problem)

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ class Stored:
     kernels: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """What of it could not be read, and why."""
+
+    @cached_property
+    def hash(self) -> str:
+        """The recipe's, worked out once."""
+        return self.recipe.hash
 
     @property
     def finished(self) -> bool:
@@ -104,12 +110,12 @@ def read_all(folders: Iterable[Path]) -> tuple[list[Stored], list[Unread]]:
         except InputError as error:
             unread.append(Unread(folder, str(error)))
             continue
-        other = shown.get(run.recipe.hash)
+        other = shown.get(run.hash)
         if other is None or (run.finished and not other.finished):
-            shown[run.recipe.hash] = run
-        double = run if other is not None and shown[run.recipe.hash] is other else other
+            shown[run.hash] = run
+        double = run if other is not None and shown[run.hash] is other else other
         if double is not None:
-            kept = shown[run.recipe.hash].folder
+            kept = shown[run.hash].folder
             unread.append(
                 Unread(double.folder, f"It has the same recipe as {kept}, which is shown: a run counts once.")
             )

@@ -27,7 +27,7 @@ from spikedistill.report.style import (
     whole_ticks,
 )
 
-MOST_LAYERS, MOST_EVENTS, MOST_POINTS, MOST_PICTURES, MOST_PIXELS = 10, 3000, 600, 30, 256
+MOST_LAYERS, MOST_EVENTS, MOST_POINTS, MOST_PICTURES, MOST_PIXELS = 10, 3000, 400, 30, 256
 """What is drawn of more is spread evenly over all of them; pictures are so many pixels wide at most."""
 CLASSES_SHOWN = 3
 
