@@ -13,6 +13,7 @@ from scipy.special import softmax
 from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
 from spikedistill.methods.kdsnn import KDSNNResponse
+from spikedistill.runs import latency
 from spikedistill.runs import train as runs
 from spikedistill.runs.evaluate import evaluate_run
 from spikedistill.runs.evaluation import evaluations
@@ -149,6 +150,25 @@ def test_what_is_printed_and_kept(run, cli):
     assert kept.keys() == {"calibration", "confusion", "agreement"}
     assert all(one["images"] == 60 and one["data"]["name"] == "stripes" for one in kept.values())
     json.dumps(kept, allow_nan=False)
+
+
+def test_several_runs_are_rows(run, teacher, student, tmp_path, cli, monkeypatch):
+    """Of which one cannot be asked about a teacher: that is said below the table of the others."""
+    monkeypatch.setattr(latency, "SECONDS", 0.0)
+    other = runs.train_recipe(replace(run.recipe, seed=1), tmp_path, "cpu")
+    ann = runs.train_recipe(teacher, tmp_path, "cpu")
+    words = ("--device", "cpu", "--what", "calibration,agreement,latency")
+    code, out, err = cli("evaluate", run.folder, other.folder, ann.folder, *words)
+    assert (code, err) == (0, "")
+    tables, _, rest = out.partition(f"\n{ann.folder}\n")
+    calibrated, agreed, timed = (tables.split(title)[1] for title in ("Calibration:", "Agreement", "Latency"))
+    for each, rows in ((calibrated, 3), (agreed, 2), (timed, 3)):
+        lines = each.split("\n\n")[1].splitlines()
+        assert len(lines) == 1 + rows
+    assert f"{measured(other, 'calibration')['ece']:.2%}" in calibrated
+    assert f"{measured(other, 'agreement')['kl']:.4f}" in agreed
+    assert "No agreement" in rest
+    assert "ECE" not in rest
 
 
 def test_many_classes_are_not_a_wide_table(capsys):

@@ -1,5 +1,6 @@
 """Calibration, confusion and agreement of a run as lines for people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from spikedistill.cli.shown import print_table
@@ -40,6 +41,18 @@ def print_calibration(found: dict[str, Any]) -> None:
     print_table(rows)
 
 
+def print_calibration_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """Print the scores of several runs, each with its name and its setting, a row each."""
+    print("Calibration: ECE of 15 bins of equal width, Brier as a sum over classes, NLL in nats", end="\n\n")
+    print_table(
+        [
+            {"run": name, "accuracy": f"{one['accuracy']:.2%}", "ECE": f"{one['ece']:.2%}"}
+            | {"Brier": f"{one['brier']:.4f}", "NLL": f"{one['nll']:.4f}", "asked": where(one)}
+            for name, _, one in runs
+        ]
+    )
+
+
 def print_confusion(found: dict[str, Any]) -> None:
     """Print the matrix of few classes, or the worst of many."""
     print(printable(f"Confusion, {where(found)}; answer: the largest mean of the logits over time"), end="\n\n")
@@ -75,3 +88,15 @@ def print_agreement(found: dict[str, Any]) -> None:
     print(f"teacher's accuracy  {teacher['accuracy']:.2%}")
     print(f"agreement           {found['agreement']:.2%}  share of the same answer, right or wrong")
     print(f"KL                  {found['kl']:.4f}  KL(teacher || student) in nats, temperature 1, mean over images")
+
+
+def print_agreement_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """Print the scores of several runs, each with its name and its setting, a row each."""
+    print("Agreement with the teacher: share of the same answer; KL(teacher || student) in nats", end="\n\n")
+    print_table(
+        [
+            {"run": name, "accuracy": f"{one['accuracy']:.2%}", "teacher's": f"{one['teacher']['accuracy']:.2%}"}
+            | {"agreement": f"{one['agreement']:.2%}", "KL": f"{one['kl']:.4f}", "asked": where(one)}
+            for name, _, one in runs
+        ]
+    )

@@ -1,5 +1,6 @@
 """Accuracy against time and latency of a run as lines for people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from spikedistill.cli.answers_text import where
@@ -63,3 +64,16 @@ def print_latency(found: dict[str, Any]) -> None:
     if found["left_out"]:
         sizes = ", ".join(map(str, found["left_out"]))
         print(f"\nLeft out, too large for the memory or for ten seconds a pass: {sizes}")
+
+
+def print_latency_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+    """Print medians of several runs, each with its name and its setting, a row each."""
+    print("Latency from stored images to logits: median at batch 1, and images a second at the largest", end="\n\n")
+    print_table(
+        [
+            {"run": name, "T": one["steps"], "batch 1": f"{one['batches'][0]['ms']:.2f} ms"}
+            | {"images a second": f"{one['batches'][-1]['images_per_second']:.1f}", "of": one["batches"][-1]["batch"]}
+            | {"on": f"{one['device']}, {one['threads']} threads, {one['precision']}"}
+            for name, _, one in runs
+        ]
+    )

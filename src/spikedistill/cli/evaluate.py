@@ -6,8 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from spikedistill.cli.answers_text import print_agreement, print_calibration, print_confusion
-from spikedistill.cli.anytime_text import print_anytime, print_latency
+from spikedistill.cli.answers_text import (
+    print_agreement,
+    print_agreement_of_several,
+    print_calibration,
+    print_calibration_of_several,
+    print_confusion,
+)
+from spikedistill.cli.anytime_text import print_anytime, print_latency, print_latency_of_several
 from spikedistill.cli.energy_text import print_energy
 from spikedistill.cli.features_text import print_features, print_outputs
 from spikedistill.cli.parser import Parser, add_import, import_files
@@ -198,7 +204,12 @@ PRINTED: "dict[str, Callable[[dict[str, Any], Namespace], None]]" = {
     "outputs": lambda found, _: print_outputs(found),
 }
 """How each measure of a run is printed, but for accuracy, which several runs have in one table."""
-PRINTED_TOGETHER = {"robustness": print_robustness_of_several}
+PRINTED_TOGETHER = {
+    "calibration": print_calibration_of_several,
+    "agreement": print_agreement_of_several,
+    "latency": print_latency_of_several,
+    "robustness": print_robustness_of_several,
+}
 """How several runs are printed side by side, where that says more than one after the other."""
 
 
