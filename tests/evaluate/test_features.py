@@ -1,5 +1,9 @@
 """Points of a plane against scikit-learn's own judges, and which layer's input a classifier reads."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +35,26 @@ def test_neighbours_stay_neighbours(number, perplexity):
         assert same_class(points, labels) > 0.99
     again, _ = embedded(features)
     assert np.array_equal(points, again)
+
+
+def test_threads_change_nothing():
+    """Sums of several threads differ in their last bits, and t-SNE makes other pictures of that."""
+    script = (
+        "import torch; from spikedistill.evaluate.features import embedded;"
+        "x = torch.randn(64, 9, generator=torch.Generator().manual_seed(0)); print(embedded(x)[0].tobytes().hex())"
+    )
+    drawn = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            check=True,
+            timeout=120,
+        ).stdout
+        for threads in ("1", "5")
+    ]
+    assert len(drawn[0]) > 64 * 2 * 16
+    assert drawn[0] == drawn[1]
 
 
 def test_shares_of_neighbours():

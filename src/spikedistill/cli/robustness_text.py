@@ -55,7 +55,8 @@ def print_robustness_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]])
 
 
 def _conventions(found: dict[str, Any]) -> list[str]:
-    lines = [f"Severities 1 to 5: {found['severities']}; kdsnn: levels of KDSNN's table 2"]
+    groups = {one["group"] for one in found["corruptions"]}
+    lines = [f"Severities 1 to 5: {found['severities']}" + "; kdsnn: levels of KDSNN's table 2" * ("kdsnn" in groups)]
     if found["attacks"]:
         lines.append("FGSM, PGD: greatest change of a pixel, of black to white; by the surrogate, so an upper bound")
     if found["left_out"]:

@@ -65,6 +65,7 @@ def embedded(features: Float[Tensor, "N F"]) -> tuple[Float[np.ndarray, "N 2"], 
         InputError: there are fewer than 5 images, or the activations are not finite, or the same for all images.
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     values = features.double().numpy()
     if len(values) < FEWEST:
@@ -76,7 +77,8 @@ def embedded(features: Float[Tensor, "N F"]) -> tuple[Float[np.ndarray, "N 2"], 
     if values.shape[1] == 1:  # principal components are two
         values = np.concatenate([values, np.zeros_like(values)], axis=1)
     perplexity = min(PERPLEXITY, (len(values) - 1) / 3)
-    points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(values)
+    with threadpool_limits(1):  # sums of several threads are not the same to the last bit, which moves every point
+        points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(values)
     return points.astype(np.float64), perplexity
 
 

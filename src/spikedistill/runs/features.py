@@ -51,6 +51,8 @@ def _points(opened: Opened, network: nn.Module, ask: Callable[[Batch], object], 
     if layer is None:
         layer = classifiers_input(network, lambda: ask(next(opened.batches(index[:2]))))
     taps = attach(network, (layer,), time=isinstance(network, Network))
+    if len(taps.paths) != 1:
+        raise InputError(f"{layer!r} names {len(taps.paths)} layers. Name one of them: {', '.join(taps.paths)}.")
     parts = []
     for batch in opened.batches(index, AT_A_TIME):
         with torch.no_grad(), taps.recording():

@@ -26,8 +26,8 @@ SHOWN = 3
 LONGEST = 64
 """Side of those pictures in pixels."""
 EPSILONS = (2 / 255, 4 / 255, 8 / 255)
-PASSES = 256
-"""Images times time steps in a batch whose gradients are computed: all that passes is held until they are."""
+WITH_GRADIENTS = 64
+"""Images in a batch whose gradients are computed, at most: all that passes is held until they are."""
 
 
 def robustness_of(opened: Opened) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _under_attack(opened: Opened, part: Split, index: Tensor) -> list[dict[str, 
     rights: dict[tuple[str, float], int] = {(name, epsilon): 0 for epsilon in EPSILONS for name in ("FGSM", "PGD")}
     led = False
     with without_weights(opened.network):
-        for some in index.split(max(1, PASSES // opened.steps)):
+        for some in index.split(_with_gradients(opened)):
             pixels, labels = part.take(some).float() / 255, part.labels[some]
             uphill = gradient(answer, pixels, labels)
             led = led or bool(uphill.any())
@@ -115,6 +115,12 @@ def _under_attack(opened: Opened, part: Split, index: Tensor) -> list[dict[str, 
         | {"accuracy": number / len(index)}
         for (name, epsilon), number in sorted(rights.items())
     ]
+
+
+def _with_gradients(opened: Opened) -> int:
+    """Return how many images are attacked at a time: no more, over all time steps, than were learned from."""
+    recipe = opened.run.recipe
+    return max(1, min(WITH_GRADIENTS, recipe.batch_size) * recipe.time_steps // opened.steps)
 
 
 def _right(opened: Opened, images: Tensor, labels: Tensor) -> int:
