@@ -63,10 +63,12 @@ def test_features_that_there_are_not(run, student, tmp_path):
         found_of("features", run, images=4)
     with pytest.raises(InputError, match=r"has no module 'haed' to tap. Did you mean 'head'"):
         found_of("features", run, layer="haed")
-    with pytest.raises(InputError, match=r"'stages' names 2 layers. Name one of them: conv_acts.0, acts.0"):
-        found_of("features", run, layer="stages")
-    with pytest.raises(InputError, match=r"'head.bias' to tap|has no module 'head.bias'"):
+    with pytest.raises(InputError, match=r"has no module 'head.bias' to tap"):
         found_of("features", run, layer="head.bias")
+    opened = open_to_measure(run, device="cpu", layer="stages")
+    opened.network.stages = ("conv_acts.0", "acts.0")
+    with pytest.raises(InputError, match=r"'stages' names 2 layers. Name one of them: conv_acts.0, acts.0"):
+        measure("features", opened)
     assert found_of("features", runs.train_recipe(student, tmp_path / "alone", "cpu"), images=10)["teacher"] is None
     for folder in tmp_path.glob("teacher-*"):
         shutil.rmtree(folder)
