@@ -1,14 +1,22 @@
 """Accuracy, energy and latency of finished runs against time, by the command."""
 
+import base64
+import io
 import json
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from spikedistill.data import Npz
+from spikedistill.data.normalise import normalise
 from spikedistill.errors import InputError
+from spikedistill.evaluate.activity import observe
 from spikedistill.evaluate.energy import TECHNOLOGIES
+from spikedistill.evaluate.operations import exact
 from spikedistill.models import WRN
 from spikedistill.models.module import TorchModule
 from spikedistill.runs import anytime, latency
@@ -97,6 +105,53 @@ def test_many_steps_are_a_selection(run):
     found = measured(run, "anytime", steps=20, images=10)
     assert [one["steps"] for one in found["by_steps"]] == [1, 2, 4, 8, 16, 20]
     assert all(one["energy_mj"] is not None for one in found["early_exit"])
+
+
+@pytest.fixture
+def frames(student, teacher, tmp_path):
+    """A spiking run and an ANN's on four frames of counts, two channels, three classes."""
+    draw, file = np.random.default_rng(0), tmp_path / "frames.npz"
+    labels = np.arange(60) % 3
+    counts = draw.poisson(0.5, (60, 4, 2, 6, 6))
+    for k, label in enumerate(labels):
+        counts[k, :, :, 2 * label : 2 * label + 2] += 60
+    both = {"train": slice(0, 40), "test": slice(40, 60)}
+    arrays = {f"{name}_{kind}": values[part] for name, part in both.items() for kind, values in
+              (("images", counts.astype(np.uint8)), ("labels", labels))}  # fmt: skip
+    np.savez(file, **arrays)
+    recipes = (replace(one, data=Npz(path=str(file)), steps=4, epochs=1) for one in (student, teacher))
+    return [runs.train_recipe(recipe, tmp_path / "runs", "cpu") for recipe in recipes]
+
+
+def test_of_frames_the_first_ones_are_a_run(frames):
+    """Of an ANN too, which answers each frame."""
+    for run in frames:
+        data, network = run.recipe.data, run.network()
+        test = data.load().test
+        x = normalise(test.images, data.mean, data.std)
+        found = measured(run, "anytime")
+        assert [one["steps"] for one in found["by_steps"]] == [1, 2, 3, 4]
+        for one in found["by_steps"]:
+            t = one["steps"]
+            with torch.no_grad():
+                answers = network(x[:t], t).mean(0).argmax(-1)
+                alone = exact(observe(network, [x[:t]], t))
+            assert one["accuracy"] == pytest.approx(float((answers == test.labels).double().mean()))
+            assert one["synops"] == pytest.approx(alone.acs + alone.macs)
+        whole = measured(run, "energy")["conventions"]["exact"]["energy_mj"]["45nm-fp32"]
+        assert found["by_steps"][-1]["energy_mj"] == whole
+        assert measured(run, "latency")["steps"] == 4
+
+
+def test_a_picture_of_frames_is_their_sum(frames):
+    run = frames[0]
+    found = measured(run, "sample", index=7)
+    counts = run.recipe.data.load().test.images[7].long().sum(0)
+    picture = np.array(Image.open(io.BytesIO(base64.b64decode(found["picture"]))))
+    expected = (counts * 255 // counts.max()).numpy()
+    assert np.array_equal(picture[..., 0], expected[1]), "ON is red"
+    assert np.array_equal(picture[..., 2], expected[0]), "OFF is blue"
+    assert len(found["probabilities"]) == 4
 
 
 OWN = """
