@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from spikedistill.cli.robustness_text import print_robustness
 from spikedistill.data.dataset import Dataset
 from spikedistill.data.noisy import with_noise
 from spikedistill.data.normalise import normalise
@@ -182,13 +183,17 @@ class Grainy(Dataset):
         )
 
 
-def test_a_run_that_learned_on_noise_is_asked_about_images_without(run, stripes):
+def test_a_run_that_learned_on_noise_is_asked_about_images_without(run, stripes, capsys):
     plain = robustness(run, images=30)
     opened = open_to_measure(run, device="cpu", images=30)
     data = Grainy(plain=stripes())
     noisy = replace(opened, data=data, splits=data.load())
     assert not torch.equal(noisy.part.first(2), opened.part.first(2))
-    assert measure("robustness", noisy) == plain, "the same network, asked about the same images"
+    found = measure("robustness", noisy)
+    assert found["data"].pop("without_noise")
+    assert found == plain, "the same network, asked about the same images"
+    print_robustness(found | {"data": found["data"] | {"without_noise": True}})
+    assert "of stripes, without the noise that it learned with" in capsys.readouterr().out
 
 
 def test_the_command(run, tmp_path, cli):

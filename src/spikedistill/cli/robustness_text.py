@@ -12,7 +12,7 @@ from spikedistill.machine.terminal import printable
 
 def print_robustness(found: dict[str, Any]) -> None:
     """Print the accuracies of a run at each severity of each corruption."""
-    print(printable(f"Accuracy on corrupted images and under attack, {where(found)}"), end="\n\n")
+    print(printable(f"Accuracy on corrupted images and under attack, {_asked(found)}"), end="\n\n")
     severities = max((one["severity"] for one in found["corruptions"]), default=0)
     rows = [{"corruption": "none (clean)"} | _columns([], severities, found["clean"])]
     for name, shares in _by_name(found).items():
@@ -35,7 +35,7 @@ def print_robustness_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]])
     print("Accuracy on corrupted images, mean over severities, and under attack", end="\n\n")
     columns = {f"run {number}": _means(found) for number, (_, _, found) in enumerate(runs, 1)}
     for column, (name, _, found) in zip(columns, runs, strict=True):
-        print(printable(f"{column}: {name}; {where(found)}"))
+        print(printable(f"{column}: {name}; {_asked(found)}"))
     print()
     groups: dict[str, list[str]] = {}
     for column, (_, setting, _) in zip(columns, runs, strict=True):
@@ -52,6 +52,10 @@ def print_robustness_of_several(runs: Sequence[tuple[str, str, dict[str, Any]]])
     print_table(rows)
     print()
     print("\n".join(dict.fromkeys(line for _, _, found in runs for line in _conventions(found))))
+
+
+def _asked(found: dict[str, Any]) -> str:
+    return where(found) + (", without the noise that it learned with" if "without_noise" in found["data"] else "")
 
 
 def _conventions(found: dict[str, Any]) -> list[str]:

@@ -46,8 +46,9 @@ def robustness_of(opened: Opened) -> dict[str, Any]:
         attacks = _under_attack(opened, part, index)
     except InputError as error:
         attacks, left_out["FGSM and PGD"] = [], str(error)
+    without = {"without_noise": True} if clean is not opened.data else {}
     return {
-        "data": {"name": clean.name, "samples": len(part), "chosen": "evenly spaced"},
+        "data": {"name": clean.name, "samples": len(part), "chosen": "evenly spaced"} | without,
         "images": number,
         "precision": opened.run.recipe.precision,
         "severities": numbers_for(shape) if len(shape) == 3 else "of this library",
