@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
@@ -68,6 +69,21 @@ def test_evaluations_stand_beside_each_other(run):
     assert all(one["versions"]["spikedistill"] and one["data"]["name"] == "stripes" for one in kept)
     assert energy_measured(run)["steps"] == 3
     assert not list(run.folder.glob(".*partial"))
+
+
+def test_two_processes_lose_nothing_of_each_other(run):
+    """Read, added to and written by several at once."""
+
+    def add(first):
+        for index in range(first, first + 5):
+            record(run, {"what": "sample", "index": index})
+
+    threads = [threading.Thread(target=add, args=(first,)) for first in (0, 5, 10)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(one["index"] for one in evaluations(run)) == list(range(15))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ def where(found: dict[str, Any]) -> str:
     """Return at which T and on which images something was measured."""
     data = found["data"]
     part = f"{found['images']}" if found["images"] == data["samples"] else f"{found['images']} of {data['samples']}"
-    return f"T = {found['steps']}, {part} {found['split']} images of {data['name']}"
+    anew = f", norms estimated anew on {found['reestimated']} images" if "reestimated" in found else ""
+    return f"T = {found['steps']}, {part} {found['split']} images of {data['name']}{anew}"
 
 
 def print_calibration(found: dict[str, Any]) -> None:

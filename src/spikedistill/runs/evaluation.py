@@ -6,12 +6,16 @@ An evaluation says what was measured, on which images, by which versions on whic
 the place of the one before; one at another T, split or weights, or of another sample, stands beside it.
 """
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
-from spikedistill.errors import InputError
-from spikedistill.runs.folder import Run, write_json
+from filelock import FileLock
+
+from spikedistill.errors import InputError, NotSavedError
+from spikedistill.runs.folder import LOCKS, Run, make_folder, write_json
 from spikedistill.runs.provenance import versions
 
 FILE = "evaluation.json"
@@ -49,11 +53,28 @@ def record(run: Run, evaluation: dict[str, Any]) -> None:
         NotSavedError: the file cannot be written.
     """
     stamped = evaluation | {"versions": versions()}
-    before = evaluations(run)
-    others = [one for one in before if any(one.get(name) != stamped.get(name) for name in KEY)]
-    if "problem" in stamped and any("problem" not in one for one in before if one not in others):
-        return
-    write_json(run.folder / FILE, {"schema": SCHEMA, "recipe": run.recipe.hash, "evaluations": [*others, stamped]})
+    with _locked(run):
+        before = evaluations(run)
+        others = [one for one in before if any(one.get(name) != stamped.get(name) for name in KEY)]
+        if "problem" in stamped and any("problem" not in one for one in before if one not in others):
+            return
+        write_json(run.folder / FILE, {"schema": SCHEMA, "recipe": run.recipe.hash, "evaluations": [*others, stamped]})
+
+
+@contextlib.contextmanager
+def _locked(run: Run) -> Iterator[None]:
+    """One process at a time adds to a run's evaluations; the others wait."""
+    path = run.folder.parent / LOCKS / f"{run.folder.name}.evaluation.lock"
+    make_folder(path.parent)
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise NotSavedError(f"{path} cannot be locked: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def energy_measured(run: Run) -> dict[str, Any] | None:

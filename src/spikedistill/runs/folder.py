@@ -35,6 +35,8 @@ from spikedistill.recipe import Recipe
 from spikedistill.runs.provenance import versions
 from spikedistill.values.plain import UNUSED, UnknownKindError, digest, from_json, to_json
 
+LOCKS = ".locks"
+"""Folder beside the runs' folders."""
 WEIGHTS = {"last": "weights.safetensors", "best": "weights-best.safetensors"}
 """Files of a finished run's weights."""
 
@@ -237,8 +239,8 @@ def locked(recipe: Recipe, root: Path, report: Reporter, wait: bool = True) -> I
         Busy: another one does, and `wait` is off.
         NotSavedError: the lock's file cannot be made.
     """
-    make_folder(root / ".locks")
-    lock = FileLock(root / ".locks" / f"{recipe.hash}.lock")
+    make_folder(root / LOCKS)
+    lock = FileLock(root / LOCKS / f"{recipe.hash}.lock")
     try:
         try:
             lock.acquire(timeout=0)
