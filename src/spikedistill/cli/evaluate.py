@@ -49,7 +49,7 @@ TECHNOLOGIES = ("45nm-fp32", "45nm-fp16", "45nm-int32", "45nm-int8")
 
 
 def evaluate_command(words: list[str]) -> int:
-    """Accuracy of finished runs at each time step, at any T; spikes and energy; accuracy on images that are worse."""
+    """Accuracy of finished runs at each time step, at any T; energy, calibration, latency, robustness and more."""
     parser = Parser(
         prog="spikedistill evaluate",
         description=f"{evaluate_command.__doc__} Several runs give a table, with mean ± standard deviation over those "
@@ -75,7 +75,8 @@ def evaluate_command(words: list[str]) -> int:
         "--images",
         type=int,
         metavar="N",
-        help="on how many images what takes long is measured; energy, robustness: 1000; features: 500",
+        help="on how many images what takes long is measured; energy, anytime, robustness: 1000; features: 500; "
+        "agreement: all",
     )
     parser.add_argument(
         "--layer", metavar="PATH", help="features: whose activations, by its dotted path; what the classifier reads"
