@@ -8,14 +8,20 @@ from measured import measured
 
 from spikedistill import load_recipe
 from spikedistill.cli.main import main
+from spikedistill.data.noisy import NoisyMNIST
+from spikedistill.data.npz import Npz
+from spikedistill.data.own import Facts
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.report.contents import contents
 from spikedistill.report.files import write_figures
 from spikedistill.report.items import Item, Problem, as_key
-from spikedistill.report.settings import distinct, shortened
+from spikedistill.report.page import page
+from spikedistill.report.settings import data_words, distinct, shortened
 from spikedistill.report.single import items_of
 from spikedistill.report.stored import run_folders_below
 from spikedistill.report.together import items_of_all
+
+FACTS = Facts((5,) * 10, (2,) * 10, (1, 28, 28), (0.1,), (0.2,), "train", "abcdef")
 
 
 def found(tmp_path):
@@ -86,6 +92,26 @@ def test_windows_are_swept_where_other_fields_leave_no_other_value(make, tmp_pat
     assert {row[0] for row in item.rows} == {"l1", "l2"}
 
 
+def test_networks_of_other_test_images_are_not_compared(make, scratch, tmp_path):
+    images = (NoisyMNIST(variation="rotation", train_size=20), NoisyMNIST(), NoisyMNIST(variation="rotation"))
+    for place, data in enumerate(images):
+        own = replace(data, facts=replace(FACTS, train_digest=str(place)))
+        make(replace(scratch, data=own), 0.5 + place / 10, evaluations=measured(place))
+    items = [one for one in items_of_all(found(tmp_path)) if one.key.startswith("pareto")]
+    assert [one.title for one in items] == ["Accuracy against energy, noisy-mnist (variation rotation)"]
+    assert len(items[0].rows) == 2
+
+
+def test_data_that_are_gone_since_are_not_asked_for(make, scratch, tmp_path):
+    mine = replace(scratch, data=Npz(path="/nowhere/mine.npz", facts=FACTS))
+    make(mine, 0.9, evaluations=measured())
+    (setting,) = found(tmp_path).settings
+    assert data_words(setting.recipe) == "npz (mine.npz, abcd)"
+    assert "npz (mine.npz, abcd)" in page(found(tmp_path))
+    other = replace(mine, data=replace(mine.data, facts=replace(FACTS, test_digest="other")))
+    assert data_words(other) != data_words(mine)
+
+
 def test_a_measure_that_was_not_possible_is_said(make, scratch, tmp_path):
     entry = {"what": "features", "problem": "10 images are fewer than the perplexity of 30."}
     teacher = measured()[8] | {"teacher": {"problem": "The teacher is not in runs."}}
@@ -97,12 +123,12 @@ def test_a_measure_that_was_not_possible_is_said(make, scratch, tmp_path):
 
 
 @pytest.mark.parametrize("what", [one["what"] for one in measured()])
-@pytest.mark.parametrize("broken", [None, "x", float("nan"), [{}]])
-def test_whatever_an_entry_holds_the_page_is_made(make, scratch, tmp_path, what, broken):
+def test_whatever_an_entry_holds_the_page_is_made(make, scratch, tmp_path, what):
     """Each key of an entry, one at a time, is something else than it should be."""
     entry = next(one for one in measured() if one["what"] == what)
-    for place, name in enumerate(set(entry) - {"what"}):
-        make(replace(scratch, seed=place, epochs=place + 1), evaluations=[entry | {name: broken}])
+    for place, name in enumerate(sorted(set(entry) - {"what"})):
+        broken = (None, "x", float("nan"), [{}])[place % 4]
+        make(replace(scratch, epochs=place + 1), evaluations=[entry | {name: broken}])
     there = found(tmp_path)
     for items in (items_of_all(there), *map(items_of, there.settings)):
         for item in items:

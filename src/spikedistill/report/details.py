@@ -7,6 +7,7 @@ from typing import Any
 from spikedistill.report.commands import command
 from spikedistill.report.contents import Contents
 from spikedistill.report.html import Html, element, table
+from spikedistill.report.measured import measured
 from spikedistill.report.settings import Setting, neuron_words, teacher_words
 from spikedistill.report.stored import Stored, number
 from spikedistill.report.words import counted, duration, percent
@@ -30,6 +31,7 @@ def article(setting: Setting, contents: Contents, figures: Iterable[Html]) -> Ht
         element("div", drawn, class_="figures") if drawn else None,
         _papers(setting, contents),
         _by_step(setting),
+        measured(setting),
         element("h4", "Recipe"),
         _facts(setting),
         element(

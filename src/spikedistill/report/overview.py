@@ -8,6 +8,7 @@ from spikedistill.report.html import Html, element
 from spikedistill.report.papers import Place
 from spikedistill.report.settings import (
     Setting,
+    data_words,
     method_words,
     model_kind,
     model_words,
@@ -16,6 +17,7 @@ from spikedistill.report.settings import (
     teacher_words,
 )
 from spikedistill.report.stored import Stored, number
+from spikedistill.report.style import energy_unit
 from spikedistill.report.words import percent, short_number
 from spikedistill.runs.cells import Numbers
 
@@ -57,13 +59,13 @@ def _group(setting: Setting, columns: Sequence[Column]) -> Html:
     first = element("tr", [one.cell(setting) for one in columns], class_="setting")
     seeds = [element("tr", [one.of_run(run) for one in columns], class_="seed") for run in setting.runs]
     recipe = setting.recipe
-    words = [recipe.name, recipe.data.name, model_words(recipe), neuron_words(recipe), recipe.method.name]
+    words = [recipe.name, data_words(recipe), model_words(recipe), neuron_words(recipe), recipe.method.name]
     words += [teacher_words(recipe), *(run.hash for run in setting.runs)]
     return element(
         "tbody",
         first,
         seeds if len(seeds) > 1 else None,
-        data_data=recipe.data.name,
+        data_data=data_words(recipe),
         data_model=model_kind(recipe),
         data_method=method_words(recipe),
         data_words=" ".join(words).lower(),
@@ -73,7 +75,7 @@ def _group(setting: Setting, columns: Sequence[Column]) -> Html:
 def _filters(contents: Contents) -> Html:
     """The controls; a page without scripts shows none of them."""
     choices = {
-        "data": ("Data", {setting.recipe.data.name for setting in contents.settings}),
+        "data": ("Data", {data_words(setting.recipe) for setting in contents.settings}),
         "model": ("Model", {model_kind(setting.recipe) for setting in contents.settings}),
         "method": ("Method", {method_words(setting.recipe) for setting in contents.settings}),
     }
@@ -96,6 +98,8 @@ def _columns(contents: Contents) -> list[Column]:
     def paper(setting: Setting) -> Place | None:
         return next((one for one in contents.where.get(setting.key, ()) if one.row.paper is not None), None)
 
+    energies = (one.mean_of(_energy) for one in contents.settings)
+    factor, unit = energy_unit(max((one.mean for one in energies if one is not None), default=1.0))
     return [
         Column("Setting", _name, _seed),
         Column("Accuracy", _accuracy, _accuracy_of_run, numeric=True),
@@ -113,13 +117,13 @@ def _columns(contents: Contents) -> list[Column]:
             numeric=True,
             used=lambda one: paper(one) is not None and one.accuracy is not None,
         ),
-        _text("Data", lambda setting: setting.recipe.data.name),
+        _measured(f"Energy, {unit}", lambda run: factor * _energy(run)),
+        _measured("Firing rate, %", lambda run: 100 * run.entries("energy")[0]["firing_rate"]),
+        _text("Data", lambda setting: data_words(setting.recipe)),
         _text("Network", lambda setting: model_words(setting.recipe), wide=True),
         _text("Neuron", lambda setting: neuron_words(setting.recipe)),
         _text("Method", lambda setting: method_words(setting.recipe)),
         _text("Teacher", lambda setting: teacher_words(setting.recipe), wide=True),
-        _measured("Energy, mJ", _energy),
-        _measured("Firing rate, %", lambda run: 100 * run.entries("energy")[0]["firing_rate"]),
         Column(
             "Weights",
             lambda one: _numeric(one.mean_of(lambda run: run.metrics["parameters"]), written=_plain),

@@ -12,7 +12,7 @@ from spikedistill.report.contents import Contents
 from spikedistill.report.details import article
 from spikedistill.report.html import Html, element, table, text
 from spikedistill.report.items import Item, Problem
-from spikedistill.report.settings import Setting
+from spikedistill.report.settings import Setting, data_words
 from spikedistill.report.single import MEASURES, items_of
 from spikedistill.report.stored import Unread
 from spikedistill.report.svg import Styles, inline
@@ -33,9 +33,9 @@ def page(contents: Contents, title: str = "Runs") -> str:
     style, script = _file("page.css"), _file("page.js")
     styles = Styles()
     parts = [(key, name, list(content)) for key, name, content in _parts(contents, styles)]
-    hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style += styles.css
     policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'; img-src data:; "
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     head = element(
@@ -46,7 +46,7 @@ def page(contents: Contents, title: str = "Runs") -> str:
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="generator", content=f"spikedistill {spikedistill.__version__}"),
         element("title", title),
-        element("style", Html(style + styles.css)),
+        element("style", Html(style)),
     )
     links = [element("a", name, href=f"#{key}") for key, name, _ in parts]
     body = element(
@@ -61,12 +61,17 @@ def page(contents: Contents, title: str = "Runs") -> str:
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
+def _hash(inline_text: str) -> str:
+    """Return what a policy allows an element with this content by, and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(inline_text.encode()).digest()).decode()}"
+
+
 def _file(name: str) -> str:
     return resources.files("spikedistill.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _summary(contents: Contents) -> Html:
-    data = {setting.recipe.data.name for setting in contents.settings}
+    data = {data_words(setting.recipe) for setting in contents.settings}
     unfinished = sum(not run.finished for run in contents.runs)
     said = [counted(len(contents.runs), "run"), counted(len(contents.settings), "setting")]
     said.append(counted(len(data), "data set"))
@@ -80,12 +85,12 @@ def _parts(contents: Contents, styles: Styles) -> Iterator[tuple[str, str, Itera
         yield "runs", "Runs", [element("p", "There is no run to show.", class_="empty")]
     else:
         yield "runs", "Runs", [_highlights(contents), overview.table(contents)]
+    drawn = [figure(item, styles) for item in items_of_all(contents)]
+    if drawn:
+        yield "figures", "Figures", [element("div", drawn, class_="figures")]
     if contents.tables:
-        yield "tables", "Beside the papers", map(paper_table, contents.tables)
+        yield "tables", "Tables", map(paper_table, contents.tables)
     if contents.settings:
-        drawn = [figure(item, styles) for item in items_of_all(contents)]
-        if drawn:
-            yield "figures", "Figures", [element("div", drawn, class_="figures")]
         yield "details", "Each setting", _articles(contents, styles)
     if contents.unread:
         yield "unread", "Not shown", [_unread(contents.unread)]
@@ -119,7 +124,7 @@ def _highlights(contents: Contents) -> Html:
     by_data: dict[str, list[Setting]] = {}
     for setting in contents.settings:
         if setting.accuracy is not None:
-            by_data.setdefault(setting.recipe.data.name, []).append(setting)
+            by_data.setdefault(data_words(setting.recipe), []).append(setting)
     return element("ul", [_highlight(name, some) for name, some in by_data.items()], class_="highlights")
 
 

@@ -14,6 +14,8 @@ from spikedistill.runs.cells import BY_STEP, MEASURED, Cell, Line, cells, filled
 from spikedistill.runs.folder import find
 from spikedistill.table import Budget, Row, Table
 
+NOT_HERE = "not on this page"
+"""State of a row of a table that was found by its runs, where none of them is this row."""
 BUDGETS: tuple[Budget, ...] = ("paper", "cpu")
 
 
@@ -119,7 +121,7 @@ def _looked_up(table: Table, row: Row, made: Sequence[Cell], root: Path) -> Line
 def _line(table: Table, row: Row, runs: Sequence[Stored], state: str = "", problem: str = "") -> Line:
     done = [(Cell(row, run.recipe.seed, run.recipe), _metrics(run)) for run in runs if run.finished]
     if not state:
-        state = "quoted" if row.recipe is None else counted(len(done), "run") if runs else "not on this page"
+        state = "quoted" if row.recipe is None else counted(len(done), "run") if runs else NOT_HERE
     return filled(table, row, done, state, [run.folder for run in runs], problem)
 
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from spikedistill.recipe import Part, Recipe, Teacher, recipes_in
@@ -16,6 +17,8 @@ from spikedistill.values.plain import UNUSED, digest, to_json
 
 Value = TypeVar("Value")
 LONGEST_LABEL = 40
+TRAINING_ALONE = ("augment", "train_size", "validation")
+"""Fields of data that leave the test images as they are."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,28 @@ def shortened(text: str, longest: int = LONGEST_LABEL) -> str:
         return text
     tail = longest // 2
     return f"{text[: longest - tail - 1]}…{text[-tail:]}"
+
+
+def data_words(recipe: Recipe) -> str:
+    """Return which test images a network is asked about: `mnist`, `noisy-mnist (variation background)`.
+
+    Two settings with the same words can be compared; how many images they learned from may differ.
+    """
+    data = recipe.data
+    plain = to_json(data, leave_out=("place", "label", UNUSED))
+    defaults = {part.name: part.default for part in fields(data)}
+    said = [Path(path).name for name in ("path",) if isinstance(path := getattr(data, name, None), str) and path]
+    said += [
+        f"{name} {value}"
+        for name, value in plain.items()
+        if isinstance(value, str | int | float)
+        and name not in (*TRAINING_ALONE, "kind")
+        and value != defaults.get(name)
+    ]
+    facts = getattr(data, "facts", None)
+    if facts is not None and (hasattr(data, "path") or not type(data).__module__.startswith("spikedistill.")):
+        said.append(str(facts.test_digest)[:4])  # files of one's own can have one name and other images
+    return data.name + (f" ({', '.join(said)})" if said else "")
 
 
 def model_words(recipe: Recipe) -> str:

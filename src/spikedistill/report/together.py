@@ -4,7 +4,6 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
 from typing import Any
 
 from spikedistill.recipe import Recipe
@@ -15,6 +14,7 @@ from spikedistill.report.figures.energy import CONVENTIONS
 from spikedistill.report.items import Item, Problem, as_key, guarded, problem_of
 from spikedistill.report.settings import (
     Setting,
+    data_words,
     distinct,
     families,
     method_words,
@@ -25,6 +25,7 @@ from spikedistill.report.settings import (
 )
 from spikedistill.report.single import FEW_STEPS, anytime_items, curve, robustness_items
 from spikedistill.report.stored import number
+from spikedistill.report.style import energy_unit
 
 MOST = 8
 """Networks of a figure: there are eight colours. Of more, the most accurate are drawn."""
@@ -33,9 +34,10 @@ Entry = Mapping[str, Any]
 
 def items_of_all(contents: Contents) -> Iterator[Item | Problem]:
     """Yield the figures that compare settings, those of each data set together."""
-    settings = sorted(contents.settings, key=lambda one: one.recipe.data.name)
-    for data, group in groupby(settings, lambda one: one.recipe.data.name):
-        own = list(group)
+    by_data: dict[str, list[Setting]] = {}
+    for setting in contents.settings:
+        by_data.setdefault(data_words(setting.recipe), []).append(setting)
+    for data, own in sorted(by_data.items()):
         for title, make in PARTS.items():
             yield from guarded(f"{title}, {data}", lambda make=make, own=own, data=data: make(own, data))  # type: ignore[misc]
 
@@ -62,8 +64,8 @@ def _energies(settings: Sequence[Setting]) -> dict[str, tuple[Setting | None, En
     on_page = {setting.recipe.name for setting, _ in found.values() if setting}
     for student, counted in list(found.values()):
         teacher, name = counted.get("teacher"), teacher_words(student.recipe) if student else ""
-        if teacher and problem_of(teacher) is None and name not in on_page:
-            found.setdefault(f"teacher {name}", (None, teacher))
+        if teacher and problem_of(teacher) is None and name and name not in on_page:
+            found.setdefault(f"{name} (teacher)", (None, teacher))
     return found
 
 
@@ -79,8 +81,9 @@ def _pareto(settings: Sequence[Setting], data: str) -> Iterator[Item]:
         return
     front = figures.pareto_front(points)
     rows = [(one.label, one.group, one.energy, one.accuracy, "yes" if one in front else "") for one in points]
+    factor, unit = energy_unit(max(one.energy for one in points))
     said = "On the front, which no other network beats in both: " + "; ".join(
-        f"{one.label} ({one.accuracy:.2f} %, {one.energy:.3g} mJ)" for one in front[:6]
+        f"{one.label} ({one.accuracy:.2f} %, {factor * one.energy:.3g} {unit})" for one in front[:6]
     )
     heads = ("network", "method", "energy in mJ", "accuracy in %", "on the front")
     title = f"Accuracy against energy, {data}"

@@ -21,10 +21,11 @@ def corruptions(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     kinds = list(dict.fromkeys(one["name"] for entry in entries.values() for one in entry["corruptions"]))
     down = -(-len(kinds) // ACROSS)
     figure = new_figure(WIDTH, 0.7 + 1.35 * down)
-    panels = figure.subplots(down, min(ACROSS, len(kinds)), sharex=True, sharey=True, squeeze=False).flat
+    panels = figure.subplots(down, min(ACROSS, len(kinds)), sharex=True, sharey=True, squeeze=False)
+    flat = list(panels.flat)
     every: list[float] = []
     handles: list[Any] = []
-    for axes, kind in zip(panels, kinds, strict=False):
+    for axes, kind in zip(flat, kinds, strict=False):
         handles = []
         for place, entry in enumerate(entries.values()):
             own = sorted(
@@ -45,10 +46,14 @@ def corruptions(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.set_title(clean(kind, 20), fontsize=8.5)
         axes.set_xticks(range(6))
         axes.set_ylim(*percent_limits(every))
-    for axes in list(panels)[len(kinds) :]:
+    for axes in flat[len(kinds) :]:
         axes.set_axis_off()
-    figure.supxlabel("severity", fontsize=9, color="#57616d")
-    figure.supylabel("accuracy in %", fontsize=9, color="#57616d")
+    lowest = flat[len(kinds) - min(ACROSS, len(kinds)) : len(kinds)]
+    for axes in lowest:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("severity")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("accuracy in %")
     legend(figure.axes[0], handles, list(entries) if len(entries) > 1 else [])
     return figure
 

@@ -29,7 +29,7 @@ from spikedistill.report.style import (
 
 MOST_LAYERS, MOST_EVENTS, MOST_POINTS, MOST_PICTURES, MOST_PIXELS = 10, 3000, 400, 30, 256
 """What is drawn of more is spread evenly over all of them; pictures are so many pixels wide at most."""
-CLASSES_SHOWN = 3
+CLASSES_SHOWN, ACROSS, FEW_STEPS, HIGH = 3, 4, 16, 0.55
 
 
 @drawn
@@ -42,13 +42,17 @@ def raster(sample: Mapping[str, Any]) -> Figure:
     layers = _spread(sample["layers"], MOST_LAYERS)
     probabilities = np.array(sample["probabilities"], dtype=float)
     steps, width = len(probabilities), WIDTH
-    figure = new_figure(width, 1.9 + 0.62 * len(layers))
-    heights = [0.62] * len(layers) + [1.3]
+    figure = new_figure(width, 1.9 + (HIGH + 0.16) * len(layers))
+    heights = [HIGH] * len(layers) + [1.2]
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     for axes, layer in zip(panels, layers, strict=False):
         events = _spread(layer["spikes"], MOST_EVENTS)
-        marks = [((t + 1, i - 0.4), (t + 1, i + 0.4)) for t, i in events]
-        thick = 4.0 if steps <= 8 else 1.6 if steps <= 48 else 0.8
+        if steps <= FEW_STEPS:  # a step is a broad column
+            marks = [((t + 0.56, i), (t + 1.44, i)) for t, i in events]
+            thick = 0.75 * 72 * HIGH / max(int(layer["shown"]), 1)
+        else:
+            marks = [((t + 1, i - 0.4), (t + 1, i + 0.4)) for t, i in events]
+            thick = 1.6 if steps <= 48 else 0.8
         axes.add_patch(_strokes(marks, colour(0), thick))
         axes.set_ylim(int(layer["shown"]) - 0.5, -0.5)
         axes.set_yticks([])
@@ -126,18 +130,20 @@ def noise_samples(samples: Sequence[Mapping[str, Any]]) -> Figure:
         samples: Those of an entry `robustness`: name, severity, picture (PNG, base64).
     """
     pictures = [(one["name"], one["severity"], decoded(one["picture"])) for one in samples[:MOST_PICTURES]]
-    kinds = list(dict.fromkeys(name for name, _, picture in pictures if picture is not None))
-    by_kind = {kind: [(s, p) for name, s, p in pictures if name == kind and p is not None] for kind in kinds}
-    across = max(map(len, by_kind.values()))
-    figure = new_figure(WIDTH, 0.15 + 0.92 * len(kinds))
-    panels = figure.subplots(len(kinds), across, squeeze=False)
-    for row, (kind, own) in zip(panels, by_kind.items(), strict=True):
-        for axes in row:
+    there = [(name, severity, picture) for name, severity, picture in pictures if picture is not None]
+    by_kind = {kind: [one for one in there if one[0] == kind] for kind in dict.fromkeys(name for name, _, _ in there)}
+    rows = list(by_kind.values())
+    if all(len(row) == 1 for row in rows):  # one of each kind: as many side by side as there is room for
+        rows = [there[place : place + ACROSS] for place in range(0, len(there), ACROSS)]
+    figure = new_figure(WIDTH, 0.2 + 1.1 * len(rows))
+    panels = figure.subplots(len(rows), max(ACROSS, *map(len, rows)), squeeze=False)
+    for axes_of_row, row in zip(panels, rows, strict=True):
+        for axes in axes_of_row:
             axes.set_axis_off()
-        for axes, (severity, picture) in zip(row, own, strict=False):
-            axes.imshow(picture, interpolation="none", cmap="gray")
-            named = clean(kind, 14) if axes is row[0] else ""
-            axes.set_title(f"{named} {severity}".strip(), fontsize=8, pad=2)
+        for axes, (kind, severity, picture) in zip(axes_of_row, row, strict=False):
+            axes.imshow(picture, interpolation="none", cmap="gray", vmin=0, vmax=255)
+            number_of = f" {severity}" if severity else ""
+            axes.set_title(f"{clean(kind, 16)}{number_of}", fontsize=7.5, pad=2)
     return figure
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spikedistill.report.stored import number
@@ -117,12 +118,23 @@ def early_exit(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
         steps, right = [one["steps"] for one in exits], [100 * one["accuracy"] for one in exits]
         (line,) = axes.plot(steps, right, color=colour(place), marker=marker(place), linestyle=dashes(place // 2))
         handles.append(line)
+        axes.margins(x=0.06, y=0.15)
         if len(entries) == 1:
-            for one, x, y in list(zip(exits, steps, right, strict=True))[:: max(1, len(exits) // 6)]:
-                text = f"{one['threshold']:g}"
-                axes.annotate(text, (x, y), (0, 6), textcoords="offset points", ha="center", color=MUTED, fontsize=8)
-    said = "; at each point the confidence to stop at" if len(entries) == 1 else ""
+            _thresholds(axes, exits)
+    said = " (beside points: the confidence to stop at)" if len(entries) == 1 else ""
     axes.set(xlabel=f"mean number of time steps{said}", ylabel="accuracy in %")
-    axes.margins(x=0.06, y=0.15)
     legend(axes, handles, [clean(name) for name in entries] if len(entries) > 1 else [])
     return figure
+
+
+def _thresholds(axes: Axes, exits: Sequence[Mapping[str, Any]]) -> None:
+    """Write thresholds at points that are far enough from each other, from the largest down."""
+    last: float | None = None
+    for one in reversed(exits):
+        at = one["steps"], 100 * one["accuracy"]
+        x, _ = axes.transData.transform(at)
+        if last is not None and abs(x - last) < 40:
+            continue
+        last = float(x)
+        text = f"{one['threshold']:g}"
+        axes.annotate(text, at, (0, 6), textcoords="offset points", ha="center", color=MUTED, fontsize=8)
