@@ -1,6 +1,7 @@
 """`spikedistill evaluate`: finished runs again, at any T, on any split."""
 
 import json
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -136,19 +137,21 @@ def _measured(run: "Run", given: "Namespace") -> dict[str, dict[str, Any]]:
 
     opened = open_to_measure(
         run,
-        given.steps,
-        given.split,
-        given.root,
-        given.device,
-        given.weights,
-        given.images,
-        given.reestimate,
-        given.index,
-        given.layer,
+        steps=given.steps,
+        split=given.split,
+        root=given.root,
+        device=given.device,
+        weights=given.weights,
+        images=given.images,
+        reestimate=given.reestimate,
+        index=given.index,
+        layer=given.layer,
     )
     found = {}
     asked = given.what or ("accuracy",)
     for what in asked:
+        if given.what and sys.stderr.isatty():  # some of them take minutes
+            print(printable(f"{what} of {run.folder} ..."), file=sys.stderr)
         try:
             found[what] = measure(what, opened)
         except InputError as error:  # of several measures one that does not fit this run keeps none of the others away
