@@ -7,8 +7,8 @@ FOLDER is below this one (`digits`); each run is kept under its own name, so tha
 `spikedistill table distilling-spikes-table-1 --budget cpu --runs results/distilling-spikes`. Weights and checkpoints
 stay where they are. (What 0.2.0's first commits kept is called NAME-SEED.)
 
-With --weights the run is kept as `weights/NAME`, its network with it (up to 3 MB) and a card that says what it is: a
-run's folder, which `evaluate`, `predict`, `--start` and `--teacher` take.
+With --weights the run is kept as `weights/NAME-HASH`, its network with it (up to 3 MB) and a card that says what it is:
+a run's folder, which `evaluate`, `predict`, `--start` and `--teacher` take.
 """
 
 import hashlib
@@ -64,21 +64,21 @@ def copy(run: Run, target: Path) -> None:
 
 
 def keep_weights(run: Run, name: str) -> Path:
-    """Keep a run's network with its files and a card, as `weights/NAME`; returns where it is.
+    """Keep a run's network with its files and a card, as `weights/NAME-HASH`; returns where it is.
+
+    The hash lets students find their teacher there.
 
     Raises:
         InputError: the run is not finished.
-        ValueError: the network is too large, or another recipe has been kept there.
+        ValueError: the network is too large.
     """
     _ = run.metrics
-    source, target = run.folder / "weights.safetensors", WEIGHTS / name
+    source, target = run.folder / "weights.safetensors", WEIGHTS / f"{name}-{run.recipe.hash}"
     if source.stat().st_size > LARGEST:
         raise ValueError(f"{source} has {source.stat().st_size:,} bytes; at most {LARGEST:,} are kept.")
-    if target.is_dir() and open_run(target).recipe.hash != run.recipe.hash:
-        raise ValueError(f"{target} holds another recipe. Move it away first.")
     copy(run, target)
     shutil.copyfile(source, target / source.name)
-    (target / "README.md").write_text(card(run, name, source))
+    (target / "README.md").write_text(card(run, target.name, source))
     return target
 
 
@@ -87,14 +87,14 @@ def card(run: Run, name: str, weights: Path) -> str:
     recipe, metrics = run.recipe, run.metrics
     parts = dict(describe(recipe, torch.device("cpu"), metrics["parameters"]))
     steps = ", ".join(f"{share:.2%}" for share in metrics["accuracy_cumulative"])
-    by_steps = f" (after 1, 2, ... steps: {steps})" if len(metrics["accuracy_cumulative"]) > 1 else ""
+    by_steps = f"; after 1, 2, ... steps {steps}" if len(metrics["accuracy_cumulative"]) > 1 else ""
     images = metrics["images_per_second"] * metrics["seconds"]
     lines = [
         ("network", parts["student"]),
         ("data", f"{parts['data']}; trained on the training images, {images / recipe.epochs:,.0f} an epoch"),
         (
             "protocol",
-            f"{recipe.epochs} epochs, batches of {recipe.batch_size}, method {parts['method']}, {recipe.precision}",
+            f"epochs: {recipe.epochs}, batches of {recipe.batch_size}, method {parts['method']}, {recipe.precision}",
         ),
         ("teacher", parts.get("teacher", "none")),
         ("start", parts.get("start", "random weights")),
