@@ -60,14 +60,17 @@ class SelfTaught(Method):
         """Return targets, and the steps that learn from them."""
         raise NotImplementedError
 
+    def self_distillation(self, steps: Logits) -> Float[Tensor, ""] | None:
+        """Return the raw term; None where there is nothing to learn."""
+        return kl_divergence(*self.lessons(steps), self.temperature)
+
     def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
         """See the class; the terms are raw."""
         steps = student.logits
         read = steps if self.labelled == "steps" else mean_logits(steps)
         losses = {"cross_entropy": cross_entropy(read, labels, self.label_smoothing)}
-        if self.weight > 0.0:
-            losses["self_distillation"] = kl_divergence(*self.lessons(steps), self.temperature)
-        return losses
+        learned = self.self_distillation(steps) if self.weight > 0.0 else None
+        return losses if learned is None else losses | {"self_distillation": learned}
 
 
 def each_other_step(steps: Logits) -> Lessons:

@@ -15,16 +15,14 @@ teaches without gradient, tau = 1, and labels are learned at each time step (`la
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spikedistill.methods.divergences import cross_entropy, mean_logits, soft_cross_entropy, widened
-from spikedistill.methods.method import Losses, Method, Signals, Weights
-from spikedistill.methods.temporal_targets import Labelled
-from spikedistill.values.checks import check_above, check_at_least, check_choice, check_share
+from spikedistill.methods.divergences import soft_cross_entropy, widened
+from spikedistill.methods.temporal_targets import Labelled, Logits, SelfTaught
 
 CITATION = """\
 @inproceedings{sun2026many,
@@ -45,14 +43,10 @@ def cumulative_means(logits: Float[Tensor, "T B K"]) -> Float[Tensor, "T B K"]:
 
 
 @dataclass(frozen=True)
-class TPD(Method):
-    """L = CE + weight * tau^2 * mean over t < T of CE(mean up to t, mean up to t + 1).
-
-    Terms: `cross_entropy` and `self_distillation`; the latter is left out where its weight is 0 or T is 1.
-    """
+class TPD(SelfTaught):
+    """L = CE + weight * tau^2 * mean over t < T of CE(mean up to t, mean up to t + 1); of one step CE alone."""
 
     name: ClassVar[str] = "tpd"
-    needs_teacher: ClassVar[bool] = False
 
     weight: float = 0.3
     """Weight of what a mean learns from the next, 0 or above."""
@@ -60,26 +54,10 @@ class TPD(Method):
     """tau, above 0."""
     labelled: Labelled = "steps"
     """Where labels are learned: at each time step, or from the mean of the logits over time."""
-    label_smoothing: float = 0.0
-    """Share of the labels' target that is spread evenly over all classes, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_at_least(self, "weight", most=1e9)
-        check_above(self, "temperature", most=1e6)
-        check_choice(self, "labelled", get_args(Labelled))
-        check_share(self, "label_smoothing")
-
-    @property
-    def weights(self) -> Weights:
-        """See the class."""
-        return {"self_distillation": self.weight * self.temperature**2}
-
-    def losses(self, student: Signals, teacher: Signals | None, labels: Tensor) -> Losses:  # noqa: ARG002
-        """See the class."""
-        steps = student.logits
-        read = steps if self.labelled == "steps" else mean_logits(steps)
-        losses = {"cross_entropy": cross_entropy(read, labels, self.label_smoothing)}
-        if self.weight > 0.0 and len(steps) > 1:
-            means = cumulative_means(steps)
-            losses["self_distillation"] = soft_cross_entropy(means[1:].detach(), means[:-1], self.temperature)
-        return losses
+    def self_distillation(self, steps: Logits) -> Float[Tensor, ""] | None:
+        """The cross-entropy of each mean to the next; None of one step."""
+        if len(steps) == 1:
+            return None
+        means = cumulative_means(steps)
+        return soft_cross_entropy(means[1:].detach(), means[:-1], self.temperature)
