@@ -46,7 +46,12 @@ def counts(rng: np.random.Generator, steps: int, scale: float = 1.0) -> dict[str
 def measured(seed: int = 0, steps: int = 4, accuracy: float = 0.9) -> list[dict[str, Any]]:
     """One entry of each kind."""
     rng = np.random.default_rng(seed)
-    own = {"steps": steps, "split": "test", "weights": "last", "data": {"name": "digits", "samples": 360}}
+    own: dict[str, Any] = {
+        "steps": steps,
+        "split": "test",
+        "weights": "last",
+        "data": {"name": "digits", "samples": 360},
+    }
     by_step = [accuracy - 0.1 * 0.5**t for t in range(steps)]
     energy = counts(rng, steps, 1 + 0.3 * seed) | {"teacher": counts(rng, 1, 20.0)}
     edges = np.linspace(0, 1, 16)
@@ -201,4 +206,5 @@ def measured(seed: int = 0, steps: int = 4, accuracy: float = 0.9) -> list[dict[
             "teacher": {"by_class": spread[::-1].tolist()},
         },
     ]
+    own["versions"] = {"spikedistill": "0.2.0", "torch": "2.13.0", "machine": "x86_64, 1 threads, AVX512"}
     return [own | entry for entry in entries]

@@ -43,7 +43,8 @@ def test_a_run_that_was_measured_has_a_figure_of_each_measure(make, scratch, tmp
     make(scratch, evaluations=measured())
     (setting,) = found(tmp_path).settings
     names = [one.rpartition("-")[0] for one in keys(items_of(setting))]
-    expected = "training rates spikes anytime early-exit calibration confusion corruptions attacks noise features"
+    expected = "training rates spikes-3-test anytime early-exit calibration confusion corruptions attacks noise"
+    expected += " features-stages-1"
     assert names == expected.split()
 
 
@@ -100,6 +101,26 @@ def test_networks_of_other_test_images_are_not_compared(make, scratch, tmp_path)
     items = [one for one in items_of_all(found(tmp_path)) if one.key.startswith("pareto")]
     assert [one.title for one in items] == ["Accuracy against energy, noisy-mnist (variation rotation)"]
     assert len(items[0].rows) == 2
+
+
+def test_of_several_images_and_layers_each_is_drawn(make, scratch, tmp_path):
+    entries = {one["what"]: one for one in measured()}
+    images = [entries["sample"] | {"index": place} for place in range(6)]
+    layers = [entries["features"] | {"layer": name} for name in ("a.b", "c")]
+    make(scratch, evaluations=[*images, *layers])
+    (setting,) = found(tmp_path).settings
+    names = [one.rpartition("-")[0] for one in keys(items_of(setting))]
+    assert names == ["training", *(f"spikes-{place}-test" for place in range(4)), "features-a-b", "features-c"]
+
+
+def test_answers_of_classes_without_images_are_left_out(make, scratch, tmp_path):
+    entry = next(one for one in measured() if one["what"] == "outputs")
+    by_class = [None if place != 4 else row for place, row in enumerate(entry["by_class"])]
+    make(scratch, evaluations=[entry | {"by_class": by_class}])
+    (item,) = items_of_all(found(tmp_path))
+    assert "images of class 4" in item.description
+    make(replace(scratch, epochs=2), evaluations=[entry | {"by_class": [None] * 10}])
+    assert not any(one.key.startswith("outputs") for one in items_of_all(found(tmp_path)))
 
 
 def test_data_that_are_gone_since_are_not_asked_for(make, scratch, tmp_path):

@@ -7,7 +7,7 @@ from spikedistill.report.papers import NOT_HERE, ShownTable
 from spikedistill.report.words import counted, percent, short_number
 from spikedistill.runs.cells import SIZES, Line, Numbers
 
-ALIGNED_LEFT = ("", "state")
+ALIGNED_LEFT = ("row", "state")
 
 
 def paper_table(shown: ShownTable) -> Html:
@@ -51,7 +51,7 @@ def _cells(shown: ShownTable, line: Line) -> dict[str, str]:
     """Return what is shown of a row, by heading."""
     row = line.row
     cells = {
-        "": row.label,
+        "row": row.label,
         "paper": "" if row.paper is None else percent(Numbers(row.paper, row.paper_deviation, 1)),
         "ours": "" if line.accuracy is None else percent(line.accuracy),
         "n": "" if line.accuracy is None else str(line.accuracy.count),

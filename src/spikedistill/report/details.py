@@ -95,7 +95,7 @@ def _by_step(setting: Setting) -> Html | None:
     alone, together = setting.by_step("accuracy_by_step"), setting.by_step("accuracy_cumulative")
     if not 1 < len(alone) <= MOST_STEPS_IN_A_TABLE or len(alone) != len(together):
         return None
-    heads = ["", *(f"t = {step}" for step in range(1, len(alone) + 1))]
+    heads = ["output", *(f"t = {step}" for step in range(1, len(alone) + 1))]
     rows = [
         ["up to this step", *map(percent, together)],
         ["this step alone", *map(percent, alone)],

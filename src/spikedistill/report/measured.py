@@ -11,6 +11,8 @@ from spikedistill.report.words import short_number
 
 Entry = Mapping[str, Any]
 
+LATENCY = ("ms", "ms_p10", "ms_p90", "images_per_second")
+
 
 def measured(setting: Setting) -> list[Html]:
     """Return the tables of what was measured; nothing where nothing was. Runs are told apart by their seeds."""
@@ -18,10 +20,11 @@ def measured(setting: Setting) -> list[Html]:
     latencies = [one for run in setting.runs for entry in run.entries("latency")[:1] for one in _latency(run, entry)]
     made = []
     if rows:
-        made.append(table(("seed", "what", "T", "of", "result"), rows, "What was measured since"))
+        made.append(table(("seed", "what", "T", "of", "result"), rows, "What was measured since", "results"))
     if latencies:
-        heads = ("seed", "images at once", "ms, median", "10 to 90 %", "images/s", "where")
-        made.append(table(heads, latencies, "How long a forward pass takes"))
+        heads = ("seed", "images at once", "ms, median", "10 to 90 %", "images/s")
+        where = "; ".join(dict.fromkeys(place for place, _ in latencies))
+        made.append(table(heads, [row for _, row in latencies], f"How long a forward pass takes: {where}"))
     return [element("h4", "Measured"), *made] if made else []
 
 
@@ -74,21 +77,13 @@ def _energy(entry: Entry) -> str:
     return f"{short_number(number(exact['synops']))} SynOps, {exact['energy_mj']['45nm-fp32']:.3g} mJ (exact){fires}"
 
 
-def _latency(run: Stored, entry: Entry) -> Iterator[tuple[object, ...]]:
+def _latency(run: Stored, entry: Entry) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Yield where it was measured, and a row for each size of a batch."""
     try:
-        versions = entry.get("versions") or {}
-        where = f"{entry['device']}, {entry['threads']} threads, {entry['precision']}; {versions.get('machine', '')}"
-        yield from [
-            (
-                str(run.recipe.seed),
-                one["batch"],
-                short_number(number(one["ms"])),
-                f"{short_number(number(one['ms_p10']))} to {short_number(number(one['ms_p90']))}",
-                short_number(number(one["images_per_second"])),
-                where.strip("; "),
-            )
-            for one in entry["batches"]
-        ]
+        where = f"{entry['device']}, {entry['precision']}, {entry['versions']['machine']}"
+        for one in entry["batches"]:
+            ms, low, high, speed = (short_number(number(one[name])) for name in LATENCY)
+            yield where, (str(run.recipe.seed), one["batch"], ms, f"{low} to {high}", speed)
     except MISSHAPEN:
         return
 

@@ -85,7 +85,11 @@ class Setting:
 
     def first(self, what: str) -> dict[str, Any] | None:
         """Return the entry of this name of the first run that has one."""
-        return next((entries[0] for run in self.runs if (entries := run.entries(what))), None)
+        return next(iter(self.several(what)), None)
+
+    def several(self, what: str) -> list[dict[str, Any]]:
+        """Return all entries of this name of the first run that has one: of several images, say, or layers."""
+        return next((entries for run in self.runs if (entries := run.entries(what))), [])
 
 
 def settings_of(runs: Iterable[Stored]) -> list[Setting]:

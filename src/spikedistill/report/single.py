@@ -13,6 +13,8 @@ from spikedistill.report.words import counted, short_number
 
 SPLITS = {"train_accuracy": "training", "validation_accuracy": "validation", "accuracy": "test"}
 """Accuracies of a log's records, by what they are called on the page."""
+SEVERAL = {"sample": 4, "features": 3}
+"""Of which so many entries are drawn: of several images, of several layers. Of others it is the run as it is."""
 FEW_STEPS = 16
 """Of so many the accuracies stand in a table; of more they are a curve."""
 Entry = Mapping[str, Any]
@@ -23,13 +25,12 @@ def items_of(setting: Setting, measures: bool = True) -> Iterator[Item | Problem
     yield from guarded("Accuracy while it learns", lambda: training(setting))
     yield from guarded("Accuracy by time step", lambda: many_steps(setting))
     for what, (title, make) in MEASURES.items():
-        entry = setting.first(what)
-        if entry is None or not measures:
-            continue
-        if (problem := problem_of(entry)) is not None:
-            yield Problem(title, problem)
-            continue
-        yield from guarded(title, lambda make=make, entry=entry: make(setting, entry))  # type: ignore[misc]
+        entries = setting.several(what)[: SEVERAL.get(what, 1)] if measures else []
+        for entry in entries:
+            if (problem := problem_of(entry)) is not None:
+                yield Problem(title, problem)
+                continue
+            yield from guarded(title, lambda make=make, entry=entry: make(setting, entry))  # type: ignore[misc]
 
 
 def _key(setting: Setting, name: str) -> str:
@@ -97,7 +98,8 @@ def _sample(setting: Setting, entry: Entry) -> Iterator[Item]:
         f"Test image {entry['index']}, of class {entry['label']}: after {counted(steps, 'step')} the network says "
         f"{answer}, with {100 * last[answer]:.1f} %."
     )
-    yield Item(_key(setting, "spikes"), "Spikes of one image, layer by layer", said, figures.raster(entry))
+    key = _key(setting, as_key("spikes", entry["index"], entry["split"]))
+    yield Item(key, "Spikes of one image, layer by layer", said, figures.raster(entry))
 
 
 def _calibration(setting: Setting, entry: Entry) -> Iterator[Item]:
@@ -145,7 +147,7 @@ def _features(setting: Setting, entry: Entry) -> Iterator[Item | Problem]:
     said = f"{entry['layer']}, {entry['images']:,} images, perplexity {entry['perplexity']:g}."
     said += f" Of the teacher there is none: {why_not}" if why_not else ""
     source = "after Distilling Spikes, figures 4 and 5, and TSER, figure 5"
-    yield Item(_key(setting, "features"), title, said, figures.features(panels), source=source)
+    yield Item(_key(setting, as_key("features", entry["layer"])), title, said, figures.features(panels), source=source)
 
 
 def _anytime(setting: Setting, entry: Entry) -> Iterator[Item]:

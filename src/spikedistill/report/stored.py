@@ -54,12 +54,13 @@ class Stored:
         return f"unfinished, {len(self.log)} of {self.recipe.epochs} epochs" if self.log else "unfinished"
 
     def entries(self, what: str) -> list[dict[str, Any]]:
-        """Return what was measured under a name, that of the last weights on test images first, at its own T first."""
+        """Return what was measured under a name: that of the run as it is on test images at its own T comes first."""
         found = [one for one in self.evaluations if one.get("what") == what]
         own = (self.recipe.time_steps, self.recipe.steps)
         return sorted(
             found,
             key=lambda one: (
+                bool(one.get("reestimated")),
                 one.get("weights", "last") != "last",
                 one.get("split", "test") != "test",
                 one.get("steps", own[0]) not in own,

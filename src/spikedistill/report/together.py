@@ -169,7 +169,7 @@ def _learning(
         return
     rows = [(label, one.accuracy.mean, one.accuracy.count) for label, one in shown.items() if one.accuracy]
     said = "Last epoch: " + ", ".join(f"{label} {mean:.2f} %" for label, mean, _ in rows)
-    heads = ("", "accuracy in %", "runs")
+    heads = ("setting", "accuracy in %", "runs")
     named = as_key(key, first.key[:10])
     yield Item(named, title, f"{said}.", figures.curves(lines), heads, rows, source)
 
@@ -220,7 +220,7 @@ def _sweeps(settings: Sequence[Setting], data: str) -> Iterator[Item]:
         rows = [(line.label, x, y) for line in lines for x, y in zip(line.x, line.y, strict=True)]
         positive = all(x > 0 for line in lines for x in line.x)
         drawn = figures.sweep(lines[:MOST], known.axis, known.logarithmic and positive)
-        heads = ("", known.axis, "accuracy in %")
+        heads = ("setting", known.axis, "accuracy in %")
         source = f"after {known.source}" if known.source else ""
         yield Item(
             as_key("sweep", method, name, data), f"{known.title}, {data}", f"{said}.", drawn, heads, rows, source
@@ -311,18 +311,21 @@ def _outputs(settings: Sequence[Setting], data: str) -> Iterator[Item]:
         label, entry = setting.label, setting.first("outputs") or {}
         teacher = entry.get("teacher")
         if teacher is not None and problem_of(teacher) is None:
-            tables.setdefault(f"teacher {teacher_words(setting.recipe)}".strip(), teacher["by_class"])
+            name = teacher_words(setting.recipe) or str(teacher.get("name", ""))
+            tables.setdefault(f"{name} (teacher)", teacher["by_class"])
         tables[label] = entry["by_class"]
-    if not tables:
+    classes = min((len(table) for table in tables.values()), default=0)
+    known = [one for one in range(classes) if all(table[one] for table in tables.values())]
+    if not known:
         return
     first = next(iter(tables.values()))
-    true = min(range(len(first)), key=lambda one: float(first[one][one]))
+    true = min(known, key=lambda one: float(first[one][one]))
     shown = {label: [float(one) for one in table[true]] for label, table in tables.items()}
     made = next((one.recipe.method for one in settings if method_words(one.recipe) == "default-kd"), None)
     sure = number(getattr(made, "correct_prob", None))
     if sure is not None:
-        shown["virtual teacher"] = virtual_teacher(len(first), true, sure)
-    rows = [(place, *(100 * values[place] for values in shown.values())) for place in range(len(first))]
+        shown["virtual teacher"] = virtual_teacher(classes, true, sure)
+    rows = [(place, *(100 * values[place] for values in shown.values())) for place in range(classes)]
     rights = ", ".join(f"{label} {100 * values[true]:.1f} %" for label, values in shown.items())
     said = f"Mean probabilities on the images of class {true}, of which the first is the least sure. On it: {rights}."
     title, source = f"What networks answer, {data}", "after reverse KD, figure 3"
