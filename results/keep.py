@@ -5,7 +5,8 @@
 
 FOLDER is below this one (`digits`); each run is kept under its own name, so that tables are shown from there:
 `spikedistill table distilling-spikes-table-1 --budget cpu --runs results/distilling-spikes`. Weights and checkpoints
-stay where they are. (What 0.2.0's first commits kept is called NAME-SEED.)
+stay where they are. (What 0.2.0's first commits kept is called NAME-SEED.) A run that is kept again brings what
+`evaluate` has measured of it since.
 
 With --weights the run is kept as `weights/NAME-HASH`, its network with it (up to 3 MB) and a card that says what it is:
 a run's folder, which `evaluate`, `predict`, `--start` and `--teacher` take.
@@ -30,7 +31,7 @@ HASHES = HERE / "hashes.json"
 WEIGHTS = HERE.parent / "weights"
 LARGEST = 3_000_000
 """Bytes of a network that is kept."""
-FILES = ("run.json", "metrics.json", "log.jsonl", "console.log")
+FILES = ("run.json", "metrics.json", "log.jsonl", "console.log", "evaluation.json")
 
 
 def keep(run: Run, folder: Path) -> Path:
@@ -41,8 +42,9 @@ def keep(run: Run, folder: Path) -> Path:
         ValueError: another recipe has been kept there.
     """
     _ = run.metrics
-    target = folder / run.folder.name
     hashes = json.loads(HASHES.read_text()) if HASHES.is_file() else {}
+    kept = (HERE / place for place, one in hashes.items() if one == run.recipe.hash and HERE / place in folder.iterdir())
+    target = next(kept, folder / run.folder.name)
     place = target.relative_to(HERE).as_posix()
     if hashes.get(place, run.recipe.hash) != run.recipe.hash:
         raise ValueError(f"{target} holds another recipe ({hashes[place]}, not {run.recipe.hash}). Move it away first.")
