@@ -43,8 +43,8 @@ def keep(run: Run, folder: Path) -> Path:
     """
     _ = run.metrics
     hashes = json.loads(HASHES.read_text()) if HASHES.is_file() else {}
-    kept = (HERE / place for place, one in hashes.items() if one == run.recipe.hash and HERE / place in folder.iterdir())
-    target = next(kept, folder / run.folder.name)
+    kept = (HERE / place for place, one in hashes.items() if one == run.recipe.hash)
+    target = next((place for place in kept if place.parent == folder), folder / run.folder.name)
     place = target.relative_to(HERE).as_posix()
     if hashes.get(place, run.recipe.hash) != run.recipe.hash:
         raise ValueError(f"{target} holds another recipe ({hashes[place]}, not {run.recipe.hash}). Move it away first.")
