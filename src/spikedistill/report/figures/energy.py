@@ -189,7 +189,7 @@ def rates(layers: Sequence[Mapping[str, Any]]) -> Figure:
             for step, value in enumerate(values):
                 axes.text(step + 1, row, f"{100 * value:.1f}", ha="center", va="center", fontsize=8)
     axes.set_yticks(range(len(layers)), [clean(one["layer"], 22) for one in layers])
-    axes.set_xlabel(f"time step; darkest: {100 * most:.3g} % of the neurons fire")
+    axes.set_xlabel(f"time step; at most {100 * most:.3g} % of the neurons fire")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     if table.shape[1] <= 16:
