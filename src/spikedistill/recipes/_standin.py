@@ -123,10 +123,10 @@ CANDIDATES: dict[str, Candidate] = {
     "vanilla-kd": Candidate(VanillaKD, "alpha", (0.3, 0.5, 0.9), 0.5, ANN),
     "kdsnn": Candidate(KDSNNResponse, "alpha", (0.3, 0.5, 0.9), 0.5, ANN),
     "tser": Candidate(TSER, "alpha", (0.3, 0.5, 0.9), 0.5, ANN),
-    "twsnn": Candidate(TWSNN, "alpha", (0.1, 0.2, 0.5), 0.2, ANN),
-    "hta-kl": Candidate(HTAKL, "weight", (0.3, 1.0, 3.0), 1.0, ANN),
-    "dkd": Candidate(lambda beta: DKD(beta=beta), "beta", (1.0, 2.0, 8.0), 8.0, ANN),
-    "logit-standardization": Candidate(LogitStandardization, "weight", (1.0, 3.0, 9.0), 9.0, ANN),
+    "twsnn": Candidate(TWSNN, "alpha", (0.03, 0.1, 0.2, 0.5), 0.2, ANN),
+    "hta-kl": Candidate(HTAKL, "weight", (0.1, 0.3, 1.0, 3.0), 1.0, ANN),
+    "dkd": Candidate(lambda beta: DKD(beta=beta), "beta", (0.3, 1.0, 2.0, 8.0), 8.0, ANN),
+    "logit-standardization": Candidate(LogitStandardization, "weight", (0.3, 1.0, 3.0, 9.0), 9.0, ANN),
     "kdsnn-feature": Candidate(lambda w: _with_labels(KDSNNFeature(w)), "weight", (1e-4, 3e-4, 1e-3), 1e-3, ANN),
     "lasnn": Candidate(lambda beta: _with_labels(LaSNN(beta=beta)), "beta", (100.0, 1000.0, 10_000.0), 1000.0, ANN),
     "fitnet": Candidate(lambda w: _with_labels(FitNet(w)), "weight", (1.0, 10.0, 100.0), 100.0, ANN),
@@ -148,8 +148,8 @@ CANDIDATES: dict[str, Candidate] = {
     "control: label smoothing": Candidate(CrossEntropy, "label_smoothing", (0.05, 0.1, 0.2), 0.1, None),
     "control: confidence penalty": Candidate(ConfidencePenalty, "beta", (0.03, 0.1, 0.3), 0.1, None),
 }
-"""All methods by their labels; each `chosen` is the best of its values on the validation images, or the default where
-the table has not run."""
+"""All methods by their labels; where the least of three values was the best, there is one below it. Each `chosen` is
+the best of its values on the validation images, or the default where the table has not run."""
 
 
 def taught(name: str, method: Method, by: Teacher | None) -> Recipe:
