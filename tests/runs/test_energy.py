@@ -13,7 +13,7 @@ from spikedistill.evaluate.accuracy import accuracy
 from spikedistill.evaluate.energy import TECHNOLOGIES
 from spikedistill.methods.kdsnn import KDSNNResponse
 from spikedistill.runs import train as runs
-from spikedistill.runs.evaluation import FILE, energy_measured, evaluations, record
+from spikedistill.runs.evaluation import FILE, evaluations, measured, record
 from spikedistill.runs.measures import measure
 from spikedistill.runs.opened import open_to_measure
 
@@ -61,13 +61,13 @@ def test_a_teacher_that_is_gone_is_said(run, tmp_path):
 
 def test_evaluations_stand_beside_each_other(run):
     assert evaluations(run) == []
-    assert energy_measured(run) is None
+    assert "energy" not in measured(run)
     for steps in (2, 3, 2):
         record(run, energy_of_run(run, steps, device="cpu", images=10))
     kept = evaluations(run)
     assert [one["steps"] for one in kept] == [3, 2]
     assert all(one["versions"]["spikedistill"] and one["data"]["name"] == "stripes" for one in kept)
-    assert energy_measured(run)["steps"] == 3
+    assert measured(run)["energy"]["steps"] == 3
     assert not list(run.folder.glob(".*partial"))
 
 
@@ -129,25 +129,41 @@ def test_the_technologies_are_those_that_there_are():
     assert tuple(TECHNOLOGIES) == evaluate.TECHNOLOGIES
 
 
+COLUMNS = "rate,energy, synops,syops OPs,T = 2,teacher,pruned teacher,agreement,ECE,seconds a batch"
+
+
+def log_of(run):
+    return [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+
+
 def test_columns_of_a_table(run, cli, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "from spikedistill.runs.folder import open_run\nfrom spikedistill.table import Row, Table\n"
         f"table = Table('Mine', (Row('one', open_run({str(run.folder)!r}).recipe),), seeds=({run.recipe.seed},))\n"
     )
-    words = ("table", file, "--runs", tmp_path, "--columns", "rate,energy, synops,syops OPs,T = 2", "--device", "cpu")
+    words = ("table", file, "--runs", tmp_path, "--columns", COLUMNS, "--device", "cpu")
     code, before, _ = cli(*words, "--json")
     assert code == 0
     (row,) = json.loads(before)["rows"]
     assert row["columns"]["energy"]["mean"] is None, "not measured yet"
-    cli("evaluate", run.folder, "--what", "energy", "--device", "cpu")
+    cli("evaluate", run.folder, "--what", "energy,agreement,calibration", "--device", "cpu")
     code, after, _ = cli(*words, "--json")
     (row,) = json.loads(after)["rows"]
-    found = energy_measured(run)
+    found = measured(run)["energy"]
     exact = found["conventions"]["exact"]
     assert row["columns"]["energy"]["mean"] == pytest.approx((4.6 * exact["macs"] + 0.9 * exact["acs"]) * 1e-9)
     assert row["columns"]["rate"]["mean"] == pytest.approx(100 * found["firing_rate"])
     assert row["columns"]["syops OPs"]["mean"] == pytest.approx(found["conventions"]["syops"]["dense"] / 1e6)
+    agreement = measured(run)["agreement"]
+    for name, value in (
+        ("teacher", 100 * agreement["teacher"]["accuracy"]),
+        ("pruned teacher", 100 * agreement["teacher"]["accuracy"]),
+        ("agreement", 100 * agreement["agreement"]),
+        ("ECE", 100 * measured(run)["calibration"]["ece"]),
+        ("seconds a batch", run.recipe.batch_size * run.metrics["seconds"] / sum(one["images"] for one in log_of(run))),
+    ):
+        assert row["columns"][name]["mean"] == pytest.approx(value), name
     code, out, _ = cli(*words)
     assert f"{row['columns']['energy']['mean']:.2g}" in out, "small numbers keep two digits"
     code, _, err = cli("table", file, "--runs", tmp_path, "--columns", "enery")

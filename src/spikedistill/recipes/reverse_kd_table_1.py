@@ -1,7 +1,7 @@
 """Reverse KD, table 1: sparse-KD at several prune ratios; a ratio of 0 is self-distillation.
 
-The column of pruned teachers has the paper's numbers alone. Teachers at ratio 0.1 and 0.3 on Tiny-ImageNet print the
-accuracy of the whole network.
+Pruned teachers' accuracies are filled in from `spikedistill evaluate RUN... --what agreement`. The paper's teachers at
+ratio 0.1 and 0.3 on Tiny-ImageNet have the accuracy of the whole network.
 """
 
 from itertools import chain

@@ -2,7 +2,8 @@
 
 The paper's numbers are those of syops-counter: 4.6 pJ for a multiply-accumulate, 0.9 pJ for an accumulate, norms and
 pools counted. Of VGG16 it prints energies that its own counts do not give: they are 1.415 (KDSNN), 1.397 (LaSNN) and
-1.416 mJ (BKDSNN). Ours are filled in from `spikedistill evaluate RUN... --what energy`.
+1.416 mJ (BKDSNN). Ours are filled in from `spikedistill evaluate RUN... --what energy`; seconds a
+batch are those of training, on the machine of the run.
 """
 
 from spikedistill.recipes._tser import CIFAR100_, CPU, METHODS, NOTE, SOURCE, VANILLA, student

@@ -130,5 +130,6 @@ def _metrics(run: Stored) -> dict[str, Any]:
     lists = {name: numbers_in(run.metrics.get(name)) for name in BY_STEP.values()}
     metrics: dict[str, Any] = {name: [] if None in values else values for name, values in lists.items()}
     metrics |= {name: value for name, given in run.metrics.items() if (value := number(given)) is not None}
-    energy = next(iter(run.entries("energy")), None)
-    return {"accuracy_best": metrics["accuracy"]} | metrics | ({MEASURED: energy} if energy else {})
+    first = {what: next(iter(run.entries(what)), None) for what in ("energy", "agreement", "calibration")}
+    measured = {what: entry for what, entry in first.items() if entry is not None}
+    return {"accuracy_best": metrics["accuracy"]} | metrics | {MEASURED: measured}

@@ -14,7 +14,7 @@ from spikedistill.machine.progress import Reporter
 from spikedistill.models.size import size
 from spikedistill.recipe import Recipe, everywhere
 from spikedistill.runs.checks import check
-from spikedistill.runs.evaluation import energy_measured
+from spikedistill.runs.evaluation import measured
 from spikedistill.runs.folder import find
 from spikedistill.runs.teachers import with_root
 from spikedistill.runs.train import contexts, resolve
@@ -38,9 +38,10 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
     "mean of steps": lambda _recipe, metrics: 100 * mean(metrics["accuracy_by_step"]),
     "spread of steps": lambda _recipe, metrics: 100 * _spread(metrics["accuracy_by_step"]),
     "minutes": lambda _recipe, metrics: metrics["seconds"] / 60,
+    "seconds a batch": lambda recipe, metrics: recipe.batch_size / metrics["images_per_second"],
     "validation": lambda _recipe, metrics: 100 * metrics["validation_accuracy"],
-    "rate": lambda _recipe, metrics: 100 * metrics[MEASURED]["firing_rate"],
-    "spikes": lambda _recipe, metrics: metrics[MEASURED]["spikes"] / 1e6,
+    "rate": lambda _recipe, metrics: 100 * metrics[MEASURED]["energy"]["firing_rate"],
+    "spikes": lambda _recipe, metrics: metrics[MEASURED]["energy"]["spikes"] / 1e6,
     "energy": lambda _recipe, metrics: _counted(metrics, "exact")["energy_mj"]["45nm-fp32"],
     "ACs": lambda _recipe, metrics: _counted(metrics, "exact")["acs"] / 1e6,
     "MACs": lambda _recipe, metrics: _counted(metrics, "exact")["macs"] / 1e6,
@@ -49,6 +50,10 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
     "syops ACs": lambda _recipe, metrics: _counted(metrics, "syops")["acs"] / 1e6,
     "syops MACs": lambda _recipe, metrics: _counted(metrics, "syops")["macs"] / 1e6,
     "syops OPs": lambda _recipe, metrics: _counted(metrics, "syops")["dense"] / 1e6,
+    "teacher": lambda _recipe, metrics: 100 * metrics[MEASURED]["agreement"]["teacher"]["accuracy"],
+    "pruned teacher": lambda _recipe, metrics: 100 * metrics[MEASURED]["agreement"]["teacher"]["accuracy"],
+    "agreement": lambda _recipe, metrics: 100 * metrics[MEASURED]["agreement"]["agreement"],
+    "ECE": lambda _recipe, metrics: 100 * metrics[MEASURED]["calibration"]["ece"],
 }
 """What a table can show of a finished run beside its accuracy; also `T = 2`, the accuracy after so many steps, and
 `step 2`, that of this time step's output alone, over all of which there are a mean and a spread.
@@ -56,13 +61,14 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
 `parameters` and `operations` (those of the ANN for one image and step, as papers count them) are in millions, `weights`
 are parameters too, one by one; accuracies are in per cent. From `rate` on they are what `evaluate --what energy` has
 measured: firing rate in per cent; of an image spikes and operations in millions, energy in mJ (45 nm, fp32), by the
-convention `exact` or, where the name says so, `syops` (docs/energy.md).
+convention `exact` or, where the name says so, `syops` (docs/energy.md). From `teacher` on they are what `--what
+agreement` and `calibration` have measured, in per cent. `seconds a batch` are those of training.
 """
 MEASURED = "measured"
 
 
 def _counted(metrics: Metrics, convention: str) -> dict[str, Any]:
-    counted: dict[str, Any] = metrics[MEASURED]["conventions"][convention]
+    counted: dict[str, Any] = metrics[MEASURED]["energy"]["conventions"][convention]
     return counted
 
 
@@ -171,8 +177,7 @@ def look(cell: Cell, root: Path) -> Found:
         return Found("missing")
     if not (run.folder / "metrics.json").is_file():
         return Found("begun", None, run.folder)
-    measured = energy_measured(run)
-    return Found("done", run.metrics | ({MEASURED: measured} if measured else {}), run.folder)
+    return Found("done", run.metrics | {MEASURED: measured(run)}, run.folder)
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,13 @@ def _locked(run: Run) -> Iterator[None]:
         lock.release()
 
 
-def energy_measured(run: Run) -> dict[str, Any] | None:
-    """Return the counts of a run's last weights on its test images at its own T; None where there are none."""
-    own = {"what": "energy", "split": "test", "weights": "last"}
-    for one in evaluations(run):
-        if own.items() <= one.items() and one.get("steps") in (run.recipe.steps, 1) and "reestimated" not in one:
-            return one
-    return None
+def measured(run: Run) -> dict[str, dict[str, Any]]:
+    """Return what was measured of a run's last weights on its test images at its own T, by what it is."""
+    own = {"split": "test", "weights": "last"}
+    return {
+        one["what"]: one
+        for one in evaluations(run)
+        if own.items() <= one.items()
+        and one.get("steps") in (run.recipe.steps, 1)
+        and not {"reestimated", "problem"} & one.keys()
+    }
