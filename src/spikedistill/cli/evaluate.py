@@ -51,6 +51,26 @@ TECHNOLOGIES = ("45nm-fp32", "45nm-fp16", "45nm-int32", "45nm-int8")
 
 def evaluate_command(words: list[str]) -> int:
     """Accuracy of finished runs at each time step, at any T; energy, calibration, latency, robustness and more."""
+    given = _parser().parse(words)
+    folders = run_folders(given.runs)
+
+    from spikedistill.runs.folder import open_run
+
+    import_files(given.files)
+    runs = [open_run(folder) for folder in folders]
+    for run in runs:
+        _ = run.metrics  # one that is not finished is refused before the first is evaluated
+    found = [_measured(run, given) for run in runs]
+    if given.json:
+        names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
+        flat = [name | _without_name(one.pop("accuracy", {})) | one for name, one in zip(names, found, strict=True)]
+        print(json.dumps(flat))
+    else:
+        _print(runs, found, given)
+    return 0
+
+
+def _parser() -> Parser:
     parser = Parser(
         prog="spikedistill evaluate",
         description=f"{evaluate_command.__doc__} Several runs give a table, with mean ± standard deviation over those "
@@ -94,23 +114,7 @@ def evaluate_command(words: list[str]) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an entry for each run")
     add_import(parser)
-    given = parser.parse(words)
-    folders = run_folders(given.runs)
-
-    from spikedistill.runs.folder import open_run
-
-    import_files(given.files)
-    runs = [open_run(folder) for folder in folders]
-    for run in runs:
-        _ = run.metrics  # one that is not finished is refused before the first is evaluated
-    found = [_measured(run, given) for run in runs]
-    if given.json:
-        names = [{"run": str(run.folder), "name": run.recipe.name, "seed": run.recipe.seed} for run in runs]
-        flat = [name | _without_name(one.pop("accuracy", {})) | one for name, one in zip(names, found, strict=True)]
-        print(json.dumps(flat))
-    else:
-        _print(runs, found, given)
-    return 0
+    return parser
 
 
 def _without_name(entry: dict[str, Any]) -> dict[str, Any]:

@@ -50,8 +50,8 @@ COLUMNS: dict[str, Callable[[Recipe, Metrics], float]] = {
     "syops ACs": lambda _recipe, metrics: _counted(metrics, "syops")["acs"] / 1e6,
     "syops MACs": lambda _recipe, metrics: _counted(metrics, "syops")["macs"] / 1e6,
     "syops OPs": lambda _recipe, metrics: _counted(metrics, "syops")["dense"] / 1e6,
-    "teacher": lambda _recipe, metrics: 100 * metrics[MEASURED]["agreement"]["teacher"]["accuracy"],
-    "pruned teacher": lambda _recipe, metrics: 100 * metrics[MEASURED]["agreement"]["teacher"]["accuracy"],
+    "teacher": lambda _recipe, metrics: _of_teacher(metrics),
+    "pruned teacher": lambda _recipe, metrics: _of_teacher(metrics),
     "agreement": lambda _recipe, metrics: 100 * metrics[MEASURED]["agreement"]["agreement"],
     "ECE": lambda _recipe, metrics: 100 * metrics[MEASURED]["calibration"]["ece"],
 }
@@ -65,6 +65,11 @@ convention `exact` or, where the name says so, `syops` (docs/energy.md). From `t
 agreement` and `calibration` have measured, in per cent. `seconds a batch` are those of training.
 """
 MEASURED = "measured"
+
+
+def _of_teacher(metrics: Metrics) -> float:
+    """Accuracy in per cent, on the student's images."""
+    return 100 * float(metrics[MEASURED]["agreement"]["teacher"]["accuracy"])
 
 
 def _counted(metrics: Metrics, convention: str) -> dict[str, Any]:
