@@ -86,5 +86,5 @@ def test_it_changes_no_number(student, tmp_path):
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(InputError, match=r"pip install 'spikedistill\[tensorboard\]'"):
+    with pytest.raises(InputError, match=r"pip install tensorboard"):
         TensorBoard(Reporter())

@@ -28,7 +28,7 @@ class TensorBoard(Forwarding):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise InputError(
-                "--log tensorboard needs TensorBoard: pip install 'spikedistill[tensorboard]'. Without the option a "
+                "--log tensorboard needs TensorBoard: pip install tensorboard. Without the option a "
                 "run's log.jsonl has the same numbers."
             ) from error
         self.new_writer = SummaryWriter

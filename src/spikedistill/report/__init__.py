@@ -10,4 +10,4 @@ from spikedistill.errors import InputError
 try:
     import matplotlib  # noqa: F401
 except ImportError as error:
-    raise InputError("matplotlib, which draws the figures, is not there: pip install 'spikedistill[report]'") from error
+    raise InputError("matplotlib, which draws the figures, is not there: pip install matplotlib") from error
