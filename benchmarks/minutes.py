@@ -70,7 +70,10 @@ class Point:
             if self.accuracies
             else "- | - | 0"
         )
-        return f"| {self.budget} | `{self.rung}` | {self.own:.1f} | {self.others:.1f} | {self.minutes:.1f} | {shown} |"
+        own, others, whole = (
+            f"{one:.{1 if self.minutes >= 3 else 2}f}" for one in (self.own, self.others, self.minutes)
+        )
+        return f"| {self.budget} | `{self.rung}` | {own} | {others} | {whole} | {shown} |"
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ def main(words: Sequence[str] | None = None) -> None:
     made = cells(table, table.rows, table.seeds, options.runs, device="cpu")
     by_row = [(row, [cell for cell in made if cell.row is row]) for row in table.rows]
     points = [point(row, own, options.runs, steps.of_recipes) for row, own in by_row]
-    points += opponent(points, steps)
+    points += opponent(points, steps) if options.table == TABLE else []
     print(f"{steps.machine}\n\n| budget | rung | its steps | teacher and start | minutes | mean ± sd | median | n |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     print("\n".join(one.line for one in points), end="\n\n")

@@ -92,18 +92,24 @@ def _minutes(name: str, batch: int = 64, steps: int = 4, share: float = 0.0, dra
     return Row(f"step-{name}{part}", RecipeStep(batch, steps, name, share, drawn), ("ours-recipe",))
 
 
-def _cifar10(name: str, *sizes: int, share: float = 0.0, drawn: int = 1) -> Row:
-    return _minutes(f"cifar10-minutes-{name}", *sizes, share=share, drawn=drawn)
+def _ladder(table: str, throughout: tuple[str, ...], anns: tuple[str, ...]) -> tuple[Row, ...]:
+    """Of a table of rungs: those of one step throughout, ANNs, and those with phases, which are the same in all."""
+    rates, phases, drawn = (f"{table}-{name}" for name in ("rates", "phases", "drawn"))
+    return (
+        *(_minutes(f"{table}-{name}") for name in throughout),
+        *(_minutes(f"{table}-{name}", 128, 1) for name in anns),
+        *(_minutes(rates, share=share) for share in (0.0, 0.67)),
+        _minutes(phases, 256, 1),
+        _minutes(phases, share=0.6),
+        _minutes(drawn, drawn=4),
+        _minutes(drawn, share=0.8),
+    )
 
 
+_RUNGS = ("plain", "short", "whitened", "start", "distilled")
 MINUTES = (
-    *(_cifar10(name) for name in ("plain", "short", "whitened", "start", "distilled", "averaged")),
-    *(_cifar10(name, 128, 1) for name in ("ann", "ann-brief")),
-    *(_cifar10("rates", share=share) for share in (0.0, 0.67)),
-    _cifar10("phases", 256, 1),
-    _cifar10("phases", share=0.6),
-    _cifar10("drawn", drawn=4),
-    _cifar10("drawn", share=0.8),
+    *_ladder("cifar10-minutes", (*_RUNGS, "averaged"), ("ann", "ann-brief")),
+    *_ladder("standin-minutes", (*_RUNGS, "taught"), ("ann",)),
     _minutes("mnist-minutes-ann", 128, 1),
     _minutes("mnist-minutes-distilled", 256, 1),
     _minutes("mnist-minutes-distilled", share=0.5),

@@ -15,6 +15,7 @@ from spikedistill.runs.rehearse import phase_starts
 
 TABLE = load_table(minutes.TABLE)
 MNIST = load_table("mnist-minutes")
+STANDIN = load_table("standin-minutes")
 
 
 @pytest.fixture
@@ -45,12 +46,22 @@ def test_a_row_is_a_phase_of_its_recipe(row):
         assert (settings.steps if recipe.neuron.spiking else 1) == row.task.steps
 
 
-@pytest.mark.parametrize("table", [TABLE, MNIST], ids=["cifar10", "mnist"])
+@pytest.mark.parametrize("table", [TABLE, MNIST, STANDIN], ids=["cifar10", "mnist", "standin"])
 def test_every_step_of_the_table_is_measured(table):
     named = {(row.task.recipe, row.task.share) for row in MINUTES[:-1]}
     for row in table.rows:
         for one in (row.recipe, *(inner for part in row.recipe.parts for inner in recipes_of(part))):
             assert {(one.name, share) for share in phase_starts(one)} <= named
+
+
+def test_no_rung_of_the_stand_in_takes_longer_than_training_from_scratch(tmp_path):
+    """By the steps that were measured: what is compared there are equal minutes."""
+    steps = minutes.seconds_of_steps(minutes.ROOT / "benchmarks" / "results.csv")
+    made = cells(STANDIN, STANDIN.rows, (0,), tmp_path, device="cpu")
+    points = [minutes.point(cell.row, [cell], tmp_path, steps.of_recipes) for cell in made]
+    for one in points:
+        (plain,) = (other for other in points if (other.rung, other.budget) == ("plain", one.budget))
+        assert 0.85 * plain.minutes < one.minutes < 1.02 * plain.minutes, one.line
 
 
 def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_path):

@@ -120,8 +120,8 @@ def _with_labels(method: Method) -> Method:
 
 
 CANDIDATES: dict[str, Candidate] = {
-    "vanilla-kd": Candidate(VanillaKD, "alpha", (0.3, 0.5, 0.9), 0.5, ANN),
-    "kdsnn": Candidate(KDSNNResponse, "alpha", (0.3, 0.5, 0.9), 0.5, ANN),
+    "vanilla-kd": Candidate(VanillaKD, "alpha", (0.3, 0.5, 0.9), 0.9, ANN),
+    "kdsnn": Candidate(KDSNNResponse, "alpha", (0.3, 0.5, 0.9), 0.9, ANN),
     "tser": Candidate(TSER, "alpha", (0.3, 0.5, 0.9), 0.5, ANN),
     "twsnn": Candidate(TWSNN, "alpha", (0.03, 0.1, 0.2, 0.5), 0.2, ANN),
     "hta-kl": Candidate(HTAKL, "weight", (0.1, 0.3, 1.0, 3.0), 1.0, ANN),

@@ -1,0 +1,121 @@
+"""Accuracy against minutes on the stand-in: the ladder of `cifar10-minutes` where five seeds of each rung are cheap.
+
+The student is the stand-in's, in at most the time that four epochs of it from scratch take (`plain`); what a rung
+trains beside it is counted. Which rungs pay, and whether an ANN's weights or its answers do, is asked with standard
+errors; what they reach on a larger network, `cifar10-minutes` asks. An epoch of the ANN takes a third of one at T = 4,
+one at T = 1 in batches of 256 a quarter (benchmarks/results.csv).
+
+    plain       cross-entropy, cosine: `scratch` of the stand-in; 4 epochs
+    short       + up and down in straight lines, Nesterov, norms' biases at 8 times the rate, alternating flip
+    whitened    + a first convolution that whitens patches, and is frozen
+    taught      + an ANN of the student's size teaches (KDSNN): 5 epochs of it, 2 of the student from random weights
+    start       the ANN's weights are the start, labels teach: as many epochs
+    distilled   both: the ANN's weights are the start, and it teaches
+    rates       + back on rates for two thirds of the student's epochs, which saves less than one of them
+
+Beside the ladder, one change to `whitened` each: `phases` (T = 1 for 60 % of the images) and `drawn` (T drawn for each
+batch from 1 to 4). The learning rates are chosen on held-out images by `standin-minutes-choice`.
+"""
+
+from dataclasses import replace
+
+from spikedistill.data import AlternatingFlip, Crop
+from spikedistill.methods import CrossEntropy, KDSNNResponse
+from spikedistill.optim import SGD, Linear, Phase, Triangle
+from spikedistill.recipe import Recipe
+from spikedistill.recipes._standin import CANDIDATES, SOURCE, scratch
+from spikedistill.starts import Whitened, ann_of, from_ann
+from spikedistill.table import Row, Table
+from spikedistill.teachers import FromRecipe
+
+GROUP = "experiments"
+CITES = ("kdsnn",)
+LEARNING_RATE = 0.1
+"""Of all that begins at random; chosen by `standin-minutes-choice`, as the next."""
+STARTED_LEARNING_RATE = 0.03
+"""Of all that begins with the ANN's weights."""
+
+
+_AUGMENT = (Crop(2), AlternatingFlip())
+_TAUGHT = KDSNNResponse(CANDIDATES["kdsnn"].chosen)
+
+
+def _parts(learning_rate: float) -> SGD:
+    return SGD(learning_rate, nesterov=True, norm_bias_factor=8.0)
+
+
+def whitened_at(learning_rate: float) -> Recipe:
+    """From random weights, by labels."""
+    return replace(
+        scratch,
+        name="standin-minutes-whitened",
+        data=replace(scratch.data, augment=_AUGMENT),
+        optimizer=_parts(learning_rate),
+        schedule=Triangle(),
+        start=(Whitened(),),
+    )
+
+
+def distilled_at(learning_rate: float, epochs: int = 2, of_ann: int = 5) -> Recipe:
+    """From the ANN's weights, taught by it."""
+    student = replace(
+        _lasting(whitened, epochs),
+        name="standin-minutes-distilled",
+        method=_TAUGHT,
+        optimizer=_parts(learning_rate),
+        schedule=Linear(warmup_epochs=0.05),
+    )
+    return from_ann(student, _lasting(ann, of_ann))
+
+
+def _lasting(recipe: Recipe, epochs: int) -> Recipe:
+    return replace(recipe, epochs=epochs, evaluate_every=epochs)
+
+
+plain = replace(scratch, name="standin-minutes-plain")
+whitened = whitened_at(LEARNING_RATE)
+short = replace(whitened, name="standin-minutes-short", start=())
+ann = _lasting(ann_of(short, name="standin-minutes-ann", start=(Whitened(),), batch_size=128), 5)
+taught = replace(_lasting(whitened, 2), name="standin-minutes-taught", method=_TAUGHT, teacher=FromRecipe(ann))
+distilled = distilled_at(STARTED_LEARNING_RATE)
+start = replace(distilled, name="standin-minutes-start", method=CrossEntropy(), teacher=None)
+rates = replace(
+    distilled,
+    name="standin-minutes-rates",
+    phases=(Phase(0.67, backward="rate"), Phase(1.0)),
+)
+phases = replace(
+    _lasting(whitened, 7),
+    name="standin-minutes-phases",
+    phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
+    reestimate=2048,
+)
+drawn = replace(
+    _lasting(whitened, 5),
+    name="standin-minutes-drawn",
+    phases=(Phase(0.8, fewest_steps=1), Phase(1.0)),
+    reestimate=2048,
+)
+
+LADDER = (plain, short, whitened, taught, start, distilled, rates)
+BESIDE = (phases, drawn)
+
+
+def _label(recipe: Recipe) -> str:
+    return recipe.name.removeprefix("standin-minutes-")
+
+
+table = Table(
+    "Stand-in: accuracy against minutes",
+    (
+        *(Row(_label(one), one, group="4 epochs") for one in (*LADDER, *BESIDE)),
+        Row("plain", _lasting(plain, 16), group="16 epochs"),
+        Row("distilled", distilled_at(STARTED_LEARNING_RATE, 9, 18), group="16 epochs"),
+    ),
+    source=SOURCE,
+    seeds=(0, 1, 2, 3, 4),
+    baseline="plain",
+    columns=("T = 1", "T = 2"),
+    note="Stand-in: spiking 32C3-P2-64C3-P2-256FC, T = 4, 12,500 images of CIFAR-10, in at most the time of 4 or 16 "
+    "epochs from scratch, the ANN's counted: `python -m benchmarks.minutes --table standin-minutes`.",
+)
