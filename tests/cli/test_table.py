@@ -90,6 +90,10 @@ def test_every_form_says_the_same(cli, mine):
     assert taught["columns"]["T = 2"]["mean"] <= 100
     assert len(taught["runs"]) == 2
     assert found["another's"]["state"] == "quoted"
+    other = {row["row"]: row for row in json.loads(cli("table", mine, "--json", "--baseline", "KDSNN")[1])["rows"]}
+    assert other["KDSNN"]["to_baseline"] is None
+    assert other["scratch"]["to_baseline"] == pytest.approx(-taught["to_baseline"])
+    assert "- KDSNN (95 %)" in cli("table", mine, "--baseline", "KDSNN")[1]
     rows = list(csv.DictReader(io.StringIO(cli("table", mine, "--csv")[1])))
     assert float(rows[1]["mean"]) == pytest.approx(taught["mean"])
     assert float(rows[1]["energy_paper"]) == 3.5
@@ -181,6 +185,8 @@ def test_answers_of_a_teacher_are_stored_where_that_is_asked_for(cli, mine, tmp_
     [
         (("distilling-spikes-table-9",), "Did you mean 'distilling-spikes-table-"),
         (("mine.py", "--rows", "scratc"), "Did you mean 'scratch'"),
+        (("mine.py", "--baseline", "scrach"), "Did you mean 'scratch'"),
+        (("mine.py", "--rows", "KDSNN", "--baseline", "scratch"), "is none of the rows that are shown"),
         (("mine.py", "--jobs", "0"), "--jobs is a number from 1"),
         (("mine.py", "--threads", "-1"), "--threads is a number from 1"),
         (("mine.py", "--seeds", "x"), "--seeds takes"),

@@ -35,6 +35,8 @@ def table_command(words: list[str]) -> int:
         return 0
     table = _with_columns(recipe_files.load_table(given.table), given.columns or "")
     rows = table.chosen(tuple(filter(None, (given.rows or "").split(","))))
+    if given.baseline is not None:
+        table = _with_baseline(table, rows, given.baseline)
     chosen_seeds = table.seeds if given.seeds is None else seeds.parse_seeds(given.seeds)
     if given.budget == "smoke":
         return _smoke(table, rows, given)
@@ -53,6 +55,17 @@ def _with_columns(table: "Table", names: str) -> "Table":
     return replace(table, columns=tuple(dict.fromkeys((*table.columns, *more))))
 
 
+def _with_baseline(table: "Table", rows: "tuple[Row, ...]", label: str) -> "Table":
+    """Return a table whose rows are compared with another one. Raises InputError where that is not shown."""
+    labels = dict.fromkeys(row.label for row in rows)
+    if label not in labels:
+        raise InputError(
+            f"--baseline {shown(label)} is none of the rows that are shown.{nearest(label, labels)} "
+            f"Rows: {', '.join(labels)}."
+        )
+    return replace(table, baseline=label)
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="spikedistill table",
@@ -66,6 +79,7 @@ def _parser() -> Parser:
     parser.add_argument("table", metavar="NAME", nargs="?", help="a table; all are listed where there is none")
     parser.add_argument("--run", action="store_true", help="train what is missing, teachers first")
     parser.add_argument("--rows", help="labels or groups of rows, separated by commas; * stands for anything")
+    parser.add_argument("--baseline", help="label of the row with which the others of its group are compared, by seed")
     parser.add_argument("--columns", help="more columns: energy, rate, synops, ...; docs/energy.md")
     parser.add_argument("--seeds", help="0-4 or 0,2,5; the table's own by default")
     parser.add_argument(
