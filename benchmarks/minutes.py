@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median, stdev
+from textwrap import fill
 
 from benchmarks.rows import MINUTES
 from benchmarks.tasks import RecipeStep
@@ -152,7 +153,7 @@ def targets(points: Sequence[Point]) -> list[str]:
     return lines
 
 
-def draw(points: Sequence[Point], machine: str, target: Path) -> None:
+def draw(points: Sequence[Point], title: str, machine: str, target: Path) -> None:
     """Write the picture: a line for each rung with several budgets, its band over seeds; a dot for the others."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -173,11 +174,14 @@ def draw(points: Sequence[Point], machine: str, target: Path) -> None:
             else:
                 axes.plot(at, medians, color=colour, marker="o", markersize=4, linestyle="none")
             axes.annotate(rung, (at[-1], medians[-1]), (6, -3), textcoords="offset points", color=colour, fontsize=9)
-        axes.set(xlabel=f"minutes of training, teacher and start counted ({machine})", ylabel="test accuracy in %")
+        axes.set(
+            xlabel=f"minutes of training, teacher and start counted ({machine})",
+            ylabel="test accuracy in %, median and range",
+        )
         axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
-        axes.set_title("Spiking WRN16-2, CIFAR-10, T = 4: median and range over seeds", loc="left", fontsize=11)
+        axes.set_title(fill(title, 62), loc="left", fontsize=11)
         figure.savefig(target, metadata={"Date": None})
     target.write_text("\n".join(line.rstrip() for line in target.read_text().splitlines()) + "\n")
 
@@ -202,7 +206,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.table == TABLE:
         print("\n".join(targets(points)))
     if options.picture:
-        draw(points, steps.machine, options.picture)
+        draw(points, table.title, steps.machine, options.picture)
 
 
 if __name__ == "__main__":

@@ -114,9 +114,9 @@ def test_a_target_is_reached_by_the_smallest_budget_whose_median_does(tmp_path):
     assert points[1].line == "| 30 minutes | `plain` | 30.0 | 0.0 | 30.0 | 83.67 ± 3.21 | 85.00 | 3 |"
     assert points[3].line.endswith("| - | - | 0 |")
     target = tmp_path / "picture.svg"
-    minutes.draw(points, "a machine", target)
+    minutes.draw(points, "A title", "a machine", target)
     drawn = target.read_text()
-    minutes.draw(points, "a machine", target)
+    minutes.draw(points, "A title", "a machine", target)
     assert target.read_text() == drawn
     assert "distilled" in drawn
     assert "whitened" not in drawn
