@@ -9,7 +9,7 @@ demo: .venv/.users
 	$(BIN)/spikedistill table digits --run --threads 1 --device cpu
 
 test: .venv/.developers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: .venv/.developers
 	$(BIN)/ruff format --check .

@@ -95,7 +95,7 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path, attack, protocol
 @pytest.mark.parametrize(
     "value",
     [np.array([object()]), np.array(["text"]), np.zeros(2, "i4,f4"), {1, 2}, np.dtype("u1"), 1j, io.BytesIO, range(3)],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_other_values_are_refused(value):
     with pytest.raises(RefusedError):
