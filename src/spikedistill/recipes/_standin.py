@@ -131,7 +131,7 @@ CANDIDATES: dict[str, Candidate] = {
     "lasnn": Candidate(lambda beta: _with_labels(LaSNN(beta=beta)), "beta", (100.0, 1000.0, 10_000.0), 1000.0, ANN),
     "fitnet": Candidate(lambda w: _with_labels(FitNet(w)), "weight", (1.0, 10.0, 100.0), 10.0, ANN),
     "bkdsnn": Candidate(BKDSNN, "alpha", (7e-6, 7e-5, 7e-4), 7e-5, ANN),
-    "ckdsnn": Candidate(CKDSNN, "samd", (0.1, 0.3, 1.0, 3.0), 0.3, ANN),
+    "ckdsnn": Candidate(CKDSNN, "samd", (0.1, 0.3, 1.0, 3.0), 0.1, ANN),
     "distilling-spikes (spiking teacher without labels)": Candidate(
         lambda kl: DistillingSpikes((1.0 - kl) / 2, (1.0 - kl) / 2, kl), "gamma", (0.2, 0.6, 1.0), 0.6, SPIKING
     ),
@@ -139,17 +139,17 @@ CANDIDATES: dict[str, Candidate] = {
     "sparse-KD (its own network at ratio 0.3)": Candidate(sparse_kd, "alpha", (0.3, 0.5, 0.9), 0.5, pruned(0.3)),
     "default-kd (no teacher)": Candidate(DefaultKD, "weight", (0.02, 0.1, 0.5, 0.9), 0.1, None),
     "tet (no teacher)": Candidate(TET, "mse_weight", (0.0, 0.05), 0.05, None),
-    "tks (no teacher)": Candidate(TKS, "alpha", (0.1, 0.3, 0.7), 0.3, None),
+    "tks (no teacher)": Candidate(TKS, "alpha", (0.1, 0.3, 0.7), 0.1, None),
     "tpd (no teacher)": Candidate(TPD, "weight", (0.1, 0.3, 1.0, 3.0), 1.0, None),
-    "sta (no teacher)": Candidate(STA, "weight", (0.015, 0.05, 0.15, 0.5), 0.05, None),
+    "sta (no teacher)": Candidate(STA, "weight", (0.015, 0.05, 0.15, 0.5), 0.015, None),
     "etc (no teacher)": Candidate(ETC, "weight", (0.1, 0.3, 1.0), 0.3, None),
     "strong-to-weak (no teacher)": Candidate(StrongToWeak, "weight", (0.1, 0.3, 1.0), 0.3, None),
-    "weak-to-strong (no teacher)": Candidate(WeakToStrong, "weight", (0.03, 0.1, 0.3, 1.0), 0.1, None),
+    "weak-to-strong (no teacher)": Candidate(WeakToStrong, "weight", (0.03, 0.1, 0.3, 1.0), 0.03, None),
     "control: label smoothing": Candidate(CrossEntropy, "label_smoothing", (0.05, 0.1, 0.2), 0.2, None),
     "control: confidence penalty": Candidate(ConfidencePenalty, "beta", (0.01, 0.03, 0.1, 0.3), 0.03, None),
 }
-"""All methods by their labels; where the least of three values was the best, there is one below it. Each `chosen` is
-the best of its values on the validation images, or the default where the table has not run."""
+"""All methods by their labels; where the least or largest of three values was the best, there is one more beyond it.
+Each `chosen` is the best of its values on the validation images."""
 
 
 def taught(name: str, method: Method, by: Teacher | None) -> Recipe:
