@@ -54,12 +54,8 @@ def test_all_runs_are_of_one_setting_but_for_method_teacher_and_learning_rate():
     for table in TABLES:
         for row in table.rows:
             recipe = row.recipe
-            assert (recipe.data, recipe.model, recipe.epochs, recipe.batch_size) == (
-                plain.data,
-                plain.model,
-                plain.epochs,
-                plain.batch_size,
-            )
+            assert (recipe.data, recipe.model, recipe.batch_size) == (plain.data, plain.model, plain.batch_size)
+            assert recipe.epochs == (16 if row.group == "16 epochs" else plain.epochs)
             for teacher in recipes_of(recipe.teacher):
                 assert teacher.data == plain.data
                 assert table.recipe(row, 3).seed == 3
