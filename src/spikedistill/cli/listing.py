@@ -128,7 +128,8 @@ def _sentence(recipe: dict[str, Any]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in recipe["settings"].items())
     method = f"{recipe['method']} ({settings})" if settings else recipe["method"]
     network = f"{recipe['model']}, {recipe['neuron']}, T = {recipe['steps']}"
-    return f"{recipe['data']}: {network}; {method}{taught}, {recipe['epochs']} epochs"
+    epochs = f"{recipe['epochs']} epoch" + "s" * (recipe["epochs"] != 1)
+    return f"{recipe['data']}: {network}; {method}{taught}, {epochs}"
 
 
 def _model_rows(cls: type[models.Model]) -> Rows:
