@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median, stdev
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from benchmarks.rows import MINUTES
 from benchmarks.tasks import RecipeStep
@@ -32,6 +33,9 @@ from spikedistill.runs.rehearse import phase_starts, train_images
 from spikedistill.table import Row
 from spikedistill.training.plan import Plan
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 ROOT = Path(__file__).parents[1]
 TABLE = "cifar10-minutes"
 TARGETS = (80.0, 85.0, 88.0, 90.0)
@@ -41,7 +45,11 @@ OPPONENTS = ("spikingjelly-best-compile", "spikingjelly-best")
 """Contenders."""
 PLAIN = "plain"
 COLOURS = {PLAIN: "#6b7280", OPPONENT: "#b4503c", "distilled": "#0b6e99"}
-"""Of the rungs that have several budgets."""
+"""Of rungs that are told apart by them; others are orange."""
+FEWEST = 3
+"""Seeds of what is drawn."""
+WIDE, LINE = 60.0, 10.0
+"""Of a name in the picture, in points."""
 
 
 @dataclass(frozen=True)
@@ -154,36 +162,52 @@ def targets(points: Sequence[Point]) -> list[str]:
 
 
 def draw(points: Sequence[Point], title: str, machine: str, target: Path) -> None:
-    """Write the picture: a line for each rung with several budgets, its band over seeds; a dot for the others."""
+    """Write the picture: a line for each rung with several budgets, its band over seeds; a dot for the others.
+
+    What has fewer than `FEWEST` seeds is left out.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context({"svg.hashsalt": "spikedistill", "font.size": 11, "svg.fonttype": "none"}):
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.subplots()
-        for rung in dict.fromkeys(one.rung for one in points):
-            own = sorted((one for one in points if one.rung == rung and one.accuracies), key=lambda one: one.minutes)
-            if not own:
-                continue
+        shown = [one for one in points if len(one.accuracies) >= FEWEST]
+        ends: list[tuple[float, float, str, str]] = []
+        for rung in dict.fromkeys(one.rung for one in shown):
+            own = sorted((one for one in shown if one.rung == rung), key=lambda one: one.minutes)
             at, medians = [one.minutes for one in own], [median(one.accuracies) for one in own]
             colour = COLOURS.get(rung, "#d9822b")
-            if rung in COLOURS:
+            if len(own) > 1:
                 low, high = ([pick(one.accuracies) for one in own] for pick in (min, max))
                 axes.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
                 axes.plot(at, medians, color=colour, marker="o", markersize=5)
             else:
                 axes.plot(at, medians, color=colour, marker="o", markersize=4, linestyle="none")
-            axes.annotate(rung, (at[-1], medians[-1]), (6, -3), textcoords="offset points", color=colour, fontsize=9)
+            ends.append((at[-1], medians[-1], rung, colour))
         axes.set(
             xlabel=f"minutes of training, teacher and start counted ({machine})",
             ylabel="test accuracy in %, median and range",
         )
         axes.set_xlim(left=0)
+        _name(axes, ends)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e5e7eb", linewidth=0.8)
         axes.set_title(fill(title, 62), loc="left", fontsize=11)
         figure.savefig(target, metadata={"Date": None})
     target.write_text("\n".join(line.rstrip() for line in target.read_text().splitlines()) + "\n")
+
+
+def _name(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write the names beside the ends of lines, from the top down, none nearer to the one above it than a line."""
+    names: list[tuple[float, float]] = []
+    for minutes, accuracy, name, colour in sorted(ends, key=lambda end: -end[1]):
+        x, y = axes.transData.transform((minutes, accuracy)) * 72 / axes.figure.dpi
+        above = [lower for left, lower in names if abs(left - x) < WIDE]
+        lowest = min([y, *(one - LINE for one in above)])
+        names.append((x, lowest))
+        place = (8, lowest - y - 3)
+        axes.annotate(name, (minutes, accuracy), place, textcoords="offset points", color=colour, fontsize=9)
 
 
 def main(words: Sequence[str] | None = None) -> None:

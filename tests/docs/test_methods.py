@@ -37,6 +37,6 @@ def test_what_is_in_code_is_a_field(name, cells):
 
 
 def test_it_says_which_need_a_teacher():
-    _, _, alone = PAGE.partition("## Without a teacher")
+    alone = PAGE.partition("## Without a teacher")[2].partition("\n## ")[0]
     for name, _ in LINES:
         assert KINDS[name].needs_teacher == (f"`{name}`" not in alone)
