@@ -15,7 +15,7 @@ from spikedistill.models.size import size
 from spikedistill.neurons import Neuron, Normalisation, Surrogate
 from spikedistill.recipe import Start
 from spikedistill.recipes import _files as recipe_files
-from spikedistill.recipes._groups import GROUPS, group_of
+from spikedistill.recipes._groups import EXPERIMENTS, GROUPS, group_of
 from spikedistill.teachers import FromRecipe
 from spikedistill.values.kinds import command_name, named_kinds, shipped_kinds
 from spikedistill.values.plain import ADDED
@@ -62,8 +62,25 @@ def show(parts: dict[str, Rows]) -> None:
             _print_table(title, rows)
             continue
         for group in GROUPS:
-            named = [{"name": row["name"], "what": _sentence(row)} for row in rows if row["group"] == group]
+            named = [
+                {"name": row["name"], "what": row.get("what") or _sentence(row)}
+                for row in rows
+                if row["group"] == group
+            ]
             _print_table(f"recipes: {group}", named)
+
+
+def rungs_together(rows: Rows) -> Rows:
+    """Return the rows of recipes, those of an experiment's table as one, in the place of the first."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        own = [name for name in recipe_files.shipped_tables() if row["name"].startswith(f"{name}-")]
+        if row["group"] == EXPERIMENTS and own:
+            what = f"recipes of a table, `spikedistill table {own[0]}`; `spikedistill list recipes` names them"
+            found.setdefault(own[0], {"name": f"{own[0]}-*", "what": what, "group": EXPERIMENTS})
+        else:
+            found[row["name"]] = row
+    return list(found.values())
 
 
 def _print_table(title: str, rows: Rows) -> None:

@@ -95,6 +95,7 @@ def list_command(words: list[str]) -> int:
         print(json.dumps(parts, indent=2))
     elif given.part is None:  # long enough without the tables, which have a command of their own
         count = len(parts.pop("tables"))
+        parts["recipes"] = listing.rungs_together(parts["recipes"])
         listing.show(parts)
         print(f"tables\n  {count} of the papers and of ours: `spikedistill table` lists them")
     else:
