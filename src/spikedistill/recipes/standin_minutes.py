@@ -14,8 +14,8 @@ one at T = 1 in batches of 256 a quarter (benchmarks/results.csv).
     rates       + back on rates for two thirds of the student's epochs, which saves less than one of them
 
 Beside the ladder, one change to `whitened` each: `phases` (T = 1 for 60 % of the images) and `drawn` (T drawn for each
-batch from 1 to 4). `plain`, `start` and `distilled` stand there again in the time of 16 epochs. The learning rates are
-chosen on held-out images by `standin-minutes-choice`.
+batch from 1 to 4). `plain`, `start` and `distilled` stand there again in the time of 16 epochs, the latter two with T
+drawn too. The learning rates are chosen on held-out images by `standin-minutes-choice`.
 """
 
 from dataclasses import replace
@@ -74,7 +74,17 @@ def _lasting(recipe: Recipe, epochs: int) -> Recipe:
 
 
 def _by_labels(recipe: Recipe) -> Recipe:
-    return replace(recipe, name="standin-minutes-start", method=CrossEntropy(), teacher=None)
+    name = recipe.name.replace("distilled", "start")
+    return replace(recipe, name=name, method=CrossEntropy(), teacher=None)
+
+
+def _drawn(recipe: Recipe, epochs: int) -> Recipe:
+    return replace(
+        _lasting(recipe, epochs),
+        name=f"{recipe.name}-drawn",
+        phases=(Phase(0.8, fewest_steps=1), Phase(1.0)),
+        reestimate=2048,
+    )
 
 
 plain = replace(scratch, name="standin-minutes-plain")
@@ -95,13 +105,9 @@ phases = replace(
     phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
     reestimate=2048,
 )
-drawn = replace(
-    _lasting(whitened, 5),
-    name="standin-minutes-drawn",
-    phases=(Phase(0.8, fewest_steps=1), Phase(1.0)),
-    reestimate=2048,
-)
+drawn = replace(_drawn(whitened, 5), name="standin-minutes-drawn")
 _longer = distilled_at(STARTED_LEARNING_RATE, 9, 18)
+_longer_drawn = _drawn(_longer, 12)
 
 LADDER = (plain, short, whitened, taught, start, distilled, rates)
 BESIDE = (phases, drawn)
@@ -118,6 +124,8 @@ table = Table(
         Row("plain", _lasting(plain, 16), group="16 epochs"),
         Row("start", _by_labels(_longer), group="16 epochs"),
         Row("distilled", _longer, group="16 epochs"),
+        Row("start and drawn", _by_labels(_longer_drawn), group="16 epochs"),
+        Row("distilled and drawn", _longer_drawn, group="16 epochs"),
     ),
     source=SOURCE,
     seeds=(0, 1, 2, 3, 4),
