@@ -186,7 +186,7 @@ def draw(points: Sequence[Point], title: str, machine: str, target: Path) -> Non
                 axes.plot(at, medians, color=colour, marker="o", markersize=4, linestyle="none")
             ends.append((at[-1], medians[-1], rung, colour))
         axes.set(
-            xlabel=f"minutes of training, teacher and start counted ({machine})",
+            xlabel=f"minutes of training, teacher and start counted\n({machine})",
             ylabel="test accuracy in %, median and range",
         )
         axes.set_xlim(left=0)

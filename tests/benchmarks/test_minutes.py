@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from benchmarks.recipe_step import named
 from benchmarks.results import COLUMNS
 from benchmarks.rows import MINUTES
 
@@ -36,7 +37,7 @@ def measured(tmp_path):
 
 @pytest.mark.parametrize("row", MINUTES[:-1], ids=lambda row: row.name)
 def test_a_row_is_a_phase_of_its_recipe(row):
-    recipe = load(row.task.recipe)
+    recipe = named(row.task.recipe)
     settings = recipe.settings(row.task.share)
     assert row.task.share in phase_starts(recipe)
     assert settings.batch_size == row.task.batch
