@@ -46,6 +46,7 @@ OPPONENTS = ("spikingjelly-best-compile", "spikingjelly-best")
 PLAIN = "plain"
 COLOURS = {PLAIN: "#6b7280", OPPONENT: "#b4503c", "distilled": "#0b6e99"}
 """Of rungs that are told apart by them; others are orange."""
+LADDERS = (TABLE, "standin-minutes")
 FEWEST = 3
 """Seeds of what is drawn."""
 WIDE, LINE = 60.0, 10.0
@@ -115,7 +116,18 @@ def seconds_of_steps(path: Path) -> Steps:
             one = found[row.name, row.base]
             seconds[row.task.recipe, row.task.share] = float(one["ms"]) / 1000 / row.task.drawn
     machine = f"{one['cpu']}, {one['threads']} threads, {one['date'][:10]}"
-    return Steps(seconds, min(theirs) / 1000, machine)
+    return Steps(seconds | _from_weights(seconds), min(theirs) / 1000, machine)
+
+
+def _from_weights(seconds: Mapping[tuple[str, float], float]) -> dict[tuple[str, float], float]:
+    """Return the steps with T drawn that begin with an ANN's weights: those of `drawn`, and what its answers cost."""
+    found = {}
+    for table in LADDERS:
+        asked = seconds[f"{table}-distilled", 0.0] - seconds[f"{table}-start", 0.0]
+        for share in (0.0, 0.8):
+            own = seconds[f"{table}-drawn", share]
+            found |= {(f"{table}-start-drawn", share): own, (f"{table}-distilled-drawn", share): own + asked}
+    return found
 
 
 def minutes_of(recipe: Recipe, seconds: Mapping[tuple[str, float], float]) -> float:

@@ -9,7 +9,7 @@ from benchmarks.tasks import RecipeStep
 from benchmarks.work import Work
 from spikedistill.machine.progress import Reporter
 from spikedistill.recipe import Recipe, everywhere
-from spikedistill.recipes._files import load, shipped_tables
+from spikedistill.recipes._files import load
 from spikedistill.runs.checks import check
 from spikedistill.runs.rehearse import begin_task, some_images, stand_at
 from spikedistill.runs.train import contexts, resolve
@@ -21,16 +21,10 @@ def one(task: RecipeStep, device: torch.device) -> Work:
 
     Where T is drawn, steps at each T come in turn within one call.
     """
-    recipe = check(everywhere(named(task.recipe), lambda inner: replace(inner, data=inner.data.without_files())))
+    recipe = check(everywhere(load(task.recipe), lambda inner: replace(inner, data=inner.data.without_files())))
     if task.drawn > 1:
         return _in_turn([_step(replace(recipe, steps=t, phases=()), task, device) for t in range(1, task.drawn + 1)])
     return _step(recipe, task, device)
-
-
-def named(name: str) -> Recipe:
-    """A recipe of a shipped table's row, or a shipped one."""
-    rows = (row.recipe for table in shipped_tables().values() for row in table.rows)
-    return next((one for one in rows if one is not None and one.name == name), None) or load(name)
 
 
 def _step(recipe: Recipe, task: RecipeStep, device: torch.device) -> Work:

@@ -92,24 +92,24 @@ def _minutes(name: str, batch: int = 64, steps: int = 4, share: float = 0.0, dra
     return Row(f"step-{name}{part}", RecipeStep(batch, steps, name, share, drawn), ("ours-recipe",))
 
 
-def _ladder(table: str, throughout: tuple[str, ...], anns: tuple[str, ...], drawn: tuple[str, ...]) -> tuple[Row, ...]:
-    """Of a table of rungs: those of one step throughout, ANNs, and those with phases, of which `drawn` draw T."""
-    rates, phases = (f"{table}-{name}" for name in ("rates", "phases"))
+def _ladder(table: str, throughout: tuple[str, ...], anns: tuple[str, ...]) -> tuple[Row, ...]:
+    """Of a table of rungs: those of one step throughout, ANNs, and those with phases, which are the same in all."""
+    rates, phases, drawn = (f"{table}-{name}" for name in ("rates", "phases", "drawn"))
     return (
         *(_minutes(f"{table}-{name}") for name in throughout),
         *(_minutes(f"{table}-{name}", 128, 1) for name in anns),
         *(_minutes(rates, share=share) for share in (0.0, 0.67)),
         _minutes(phases, 256, 1),
         _minutes(phases, share=0.6),
-        *(_minutes(f"{table}-{name}", drawn=4) for name in drawn),
-        *(_minutes(f"{table}-{name}", share=0.8) for name in drawn),
+        _minutes(drawn, drawn=4),
+        _minutes(drawn, share=0.8),
     )
 
 
 _RUNGS = ("plain", "short", "whitened", "start", "distilled")
 MINUTES = (
-    *_ladder("cifar10-minutes", (*_RUNGS, "averaged"), ("ann", "ann-brief"), ("drawn", "distilled-drawn")),
-    *_ladder("standin-minutes", (*_RUNGS, "taught"), ("ann",), ("drawn", "start-drawn", "distilled-drawn")),
+    *_ladder("cifar10-minutes", (*_RUNGS, "averaged"), ("ann", "ann-brief")),
+    *_ladder("standin-minutes", (*_RUNGS, "taught"), ("ann",)),
     _minutes("mnist-minutes-ann", 128, 1),
     _minutes("mnist-minutes-distilled", 256, 1),
     _minutes("mnist-minutes-distilled", share=0.5),

@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import pytest
-from benchmarks.recipe_step import named
 from benchmarks.results import COLUMNS
 from benchmarks.rows import MINUTES
 
@@ -37,7 +36,7 @@ def measured(tmp_path):
 
 @pytest.mark.parametrize("row", MINUTES[:-1], ids=lambda row: row.name)
 def test_a_row_is_a_phase_of_its_recipe(row):
-    recipe = named(row.task.recipe)
+    recipe = load(row.task.recipe)
     settings = recipe.settings(row.task.share)
     assert row.task.share in phase_starts(recipe)
     assert settings.batch_size == row.task.batch
@@ -48,11 +47,19 @@ def test_a_row_is_a_phase_of_its_recipe(row):
 
 
 @pytest.mark.parametrize("table", [TABLE, MNIST, STANDIN], ids=["cifar10", "mnist", "standin"])
-def test_every_step_of_the_table_is_measured(table):
-    named = {(row.task.recipe, row.task.share) for row in MINUTES[:-1]}
+def test_every_step_of_the_table_is_known(table, measured):
+    known = minutes.seconds_of_steps(measured).of_recipes
     for row in table.rows:
         for one in (row.recipe, *(inner for part in row.recipe.parts for inner in recipes_of(part))):
-            assert {(one.name, share) for share in phase_starts(one)} <= named
+            assert {(one.name, share) for share in phase_starts(one)} <= set(known)
+
+
+def test_what_begins_with_weights_and_draws_t_costs_what_its_parts_do():
+    known = minutes.seconds_of_steps(minutes.ROOT / "benchmarks" / "results.csv").of_recipes
+    drawn, taught = known["standin-minutes-drawn", 0.8], known["standin-minutes-distilled-drawn", 0.8]
+    answers = known["standin-minutes-distilled", 0.0] - known["standin-minutes-start", 0.0]
+    assert known["standin-minutes-start-drawn", 0.8] == drawn
+    assert taught == pytest.approx(drawn + answers)
 
 
 def test_no_rung_of_the_stand_in_takes_longer_than_training_from_scratch(tmp_path):
@@ -79,7 +86,7 @@ def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_pat
         ("10 minutes: rates", 2, 4),
         ("10 minutes: phases", 5, 0),
         ("10 minutes: drawn", 5, 0),
-        ("60 minutes: distilled", 9, 25),
+        ("60 minutes: distilled-drawn", 10, 25),
     ):
         assert points[title].own == pytest.approx(own * epoch)
         assert points[title].others == pytest.approx(others * of_ann)
