@@ -8,9 +8,9 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.contenders import CONTENDERS
-from benchmarks.harness import Settings, measure_row
+from benchmarks.harness import Settings, measure
 from benchmarks.report import table
-from benchmarks.rows import GROUPS, Row, find
+from benchmarks.rows import GROUPS, TOGETHER, Row, find
 
 CSV = Path(__file__).parent / "results.csv"
 
@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(listing())
         return 0
     try:
-        rows = [row for name in options.names for row in find(name)]
+        parts = [part for name in options.names for part in in_turn(name)]
     except KeyError as error:
         parser.error(f"no row or group {error}; `python -m benchmarks list` shows them")
     unknown = [name for name in _split(options.also) if name not in CONTENDERS]
@@ -43,15 +43,24 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.error("--rounds and --threads must be 1 or more")
     settings = Settings(rounds, options.threads, seconds, options.device, options.quick)
     failed = False
-    for row in rows:
-        print(f"{row.name}", file=sys.stderr)
-        chosen = choose(row, _split(options.only), _split(options.also))
-        measured = measure_row(row, chosen, settings, lambda line: print(line, file=sys.stderr, flush=True))
-        lines = results.lines(row, measured, settings)
-        results.append(options.csv, lines)
-        print(table(lines), end="\n\n", flush=True)
-        failed |= any(result.note.startswith("failed") for result in measured.values())
+    for part in parts:
+        chosen = {row: choose(row, _split(options.only), _split(options.also)) for row in part}
+        measured = measure(chosen, settings, lambda line: print(line, file=sys.stderr, flush=True))
+        for row, of_row in measured.items():
+            lines = results.lines(row, of_row, settings)
+            results.append(options.csv, lines)
+            print(table(lines), end="\n\n", flush=True)
+            failed |= any(result.note.startswith("failed") for result in of_row.values())
     return int(failed)
+
+
+def in_turn(name: str) -> list[tuple[Row, ...]]:
+    """Rows of this name, in parts whose rounds go round all their rows.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return [find(name)] if name in TOGETHER else [(row,) for row in find(name)]
 
 
 def choose(row: Row, only: Sequence[str], also: Sequence[str]) -> list[str]:

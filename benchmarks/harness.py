@@ -1,10 +1,10 @@
-"""A row's rounds: every contender in turn, A B C A B C ..., each time in a new process."""
+"""Rounds: every contender in turn, A B C A B C ..., each time in a new process; rows that are compared likewise."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,27 +42,33 @@ class Measured:
     """Why there are no numbers, where there are none."""
 
 
-def measure_row(
-    row: Row, contenders: Sequence[str], settings: Settings, say: Callable[[str], None]
-) -> dict[str, Measured]:
-    """All rounds of all contenders. One that is not installed, or fails, gets a note and the others go on."""
-    results = {name: Measured(name) for name in contenders}
-    for name, result in results.items():
-        if not CONTENDERS[name].installed:
-            result.note = "not installed"
-    for number in range(settings.rounds):
-        for name, result in results.items():
-            if result.note:
-                continue
-            result.loads.append(os.getloadavg()[0])
-            said = run_child(row.name, name, settings)
-            if isinstance(said, str):
-                result.note, result.rounds = said, []
-                say(f"  round {number + 1}  {name}: {said}")
-            else:
-                result.rounds.append(said)
-                say(f"  round {number + 1}  {name}: {said['seconds'] * 1e3:.2f} ms")
+def measure(
+    rows: Mapping[Row, Sequence[str]], settings: Settings, say: Callable[[str], None]
+) -> dict[Row, dict[str, Measured]]:
+    """All rounds of all rows and contenders. One that is not installed, or fails, gets a note and the others go on."""
+    results = {row: {name: Measured(name) for name in contenders} for row, contenders in rows.items()}
+    for of_row in results.values():
+        for name, result in of_row.items():
+            if not CONTENDERS[name].installed:
+                result.note = "not installed"
+    for number in range(1, settings.rounds + 1):
+        for row, of_row in results.items():
+            for result in of_row.values():
+                if not result.note:
+                    said = _once(row, result, settings)
+                    say(f"{row.name}  round {number}  {result.contender}: {said}")
     return results
+
+
+def _once(row: Row, result: Measured, settings: Settings) -> str:
+    """Measure a contender once more; returns what to say of it."""
+    result.loads.append(os.getloadavg()[0])
+    said = run_child(row.name, result.contender, settings)
+    if isinstance(said, str):
+        result.note, result.rounds = said, []
+        return said
+    result.rounds.append(said)
+    return f"{said['seconds'] * 1e3:.2f} ms"
 
 
 def run_child(row: str, contender: str, settings: Settings) -> dict[str, Any] | str:

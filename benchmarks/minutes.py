@@ -5,8 +5,9 @@
     python -m benchmarks.minutes --runs runs                # table, targets, with --picture a plot
     python -m benchmarks.minutes --table mnist-minutes --runs runs
 
-Minutes are steps x the time of a step with all cores. A teacher or start that a row trains is counted whole, once where
-it is both; evaluation, compilation and reading of data are not. The time to a target is the smallest budget whose
+Minutes are steps x the time of a step with all cores; recipes that differ in nothing that a step notices share one
+measurement (`Step`). A teacher or start that a row trains is counted whole, once where it is both; evaluation,
+compilation and reading of data are not. The time to a target is the smallest budget whose
 median over seeds reaches it: each budget is a run of its own, with its schedule.
 
 The opponent is SpikingJelly at its fastest with the recipe of `plain`. Its network gives our logits and gradients
@@ -19,17 +20,23 @@ import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import mean, median, stdev
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from benchmarks.rows import MINUTES
+from benchmarks.ratios import ratio
+from benchmarks.rows import LADDERS, MINUTES
 from benchmarks.tasks import RecipeStep
-from spikedistill.recipe import Recipe, recipes_of
-from spikedistill.recipes._files import load_table
+from spikedistill.neurons import IF
+from spikedistill.optim import Cosine
+from spikedistill.optim.phases import Settings
+from spikedistill.recipe import UNNAMED, Recipe, everywhere, recipes_of
+from spikedistill.recipes._files import load, load_table
 from spikedistill.runs.cells import Cell, cells, look
 from spikedistill.runs.rehearse import phase_starts, train_images
+from spikedistill.starts import Calibrated, Weights
 from spikedistill.table import Row
 from spikedistill.training.plan import Plan
 
@@ -46,7 +53,6 @@ OPPONENTS = ("spikingjelly-best-compile", "spikingjelly-best")
 PLAIN = "plain"
 COLOURS = {PLAIN: "#6b7280", OPPONENT: "#b4503c", "distilled": "#0b6e99"}
 """Of rungs that are told apart by them; others are orange."""
-LADDERS = (TABLE, "standin-minutes")
 FEWEST = 3
 """Seeds of what is drawn."""
 WIDE, LINE = 60.0, 10.0
@@ -87,17 +93,62 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What the time of a training step depends on."""
+
+    recipe: Recipe
+    """Without what no step notices: how many there are, learning rates, the first weights and potentials."""
+    settings: Settings
+
+
+@cache
+def step_of(recipe: Recipe, share: float) -> Step:
+    """Return what a step costs when this share of the training is done."""
+    return Step(everywhere(recipe, _as_steps_see_it), replace(recipe.settings(share), rate=1.0))
+
+
+def _as_steps_see_it(recipe: Recipe) -> Recipe:
+    once, neuron = (Weights, Calibrated), recipe.neuron
+    return replace(
+        recipe,
+        neuron=replace(neuron, v_init=None) if isinstance(neuron, IF) else neuron,
+        name=UNNAMED,
+        seed=0,
+        epochs=1,
+        evaluate_every=1,
+        reestimate=0,
+        phases=(),
+        batch_size=1,
+        schedule=Cosine(),
+        optimizer=replace(recipe.optimizer, learning_rate=1.0),
+        start=tuple(one for one in recipe.start if not isinstance(one, once)),
+    )
+
+
+@dataclass(frozen=True)
 class Steps:
     """What steps take on a machine, in seconds."""
 
-    of_recipes: Mapping[tuple[str, float], float]
-    """By recipe and share of the training that is done."""
+    of_recipes: Mapping[Step, float]
     of_opponent: float
     machine: str
+
+    def of(self, recipe: Recipe, share: float) -> float:
+        """Return those of a recipe's step when this share of the training is done.
+
+        Raises:
+            SystemExit: no step like it has been measured.
+        """
+        found = self.of_recipes.get(step_of(recipe, share))
+        if found is None:
+            sys.exit(f"No row of benchmarks/rows.py measures a step of {recipe.name} at {share:g} of its training.")
+        return found
 
 
 def seconds_of_steps(path: Path) -> Steps:
     """Return the seconds of a step, each of its newest measurement.
+
+    A ladder's first step has its own; others that, times the median of their ratios to it, formed round by round.
 
     Raises:
         SystemExit: a row of the group has not been measured.
@@ -111,51 +162,48 @@ def seconds_of_steps(path: Path) -> Steps:
     if lacking or not theirs:
         sys.exit(f"{path} has no {lacking or OPPONENT_ROW}. Measure on a quiet machine: python -m benchmarks minutes")
     seconds = {}
-    for row in MINUTES:
-        if isinstance(row.task, RecipeStep):
-            one = found[row.name, row.base]
-            seconds[row.task.recipe, row.task.share] = float(one["ms"]) / 1000 / row.task.drawn
+    for rows in LADDERS.values():
+        one = found[rows[0].name, rows[0].base]
+        for row in rows:
+            compared = ratio(_rounds(found[row.name, row.base]), _rounds(one))
+            assert isinstance(row.task, RecipeStep)
+            assert compared is not None
+            step = step_of(load(row.task.recipe), row.task.share)
+            seconds[step] = float(one["ms"]) / 1000 * compared.median / row.task.drawn
     machine = f"{one['cpu']}, {one['threads']} threads, {one['date'][:10]}"
-    return Steps(seconds | _from_weights(seconds), min(theirs) / 1000, machine)
+    return Steps(seconds, min(theirs) / 1000, machine)
 
 
-def _from_weights(seconds: Mapping[tuple[str, float], float]) -> dict[tuple[str, float], float]:
-    """Return the steps with T drawn that begin with an ANN's weights: those of `drawn`, and what its answers cost."""
-    found = {}
-    for table in LADDERS:
-        asked = seconds[f"{table}-distilled", 0.0] - seconds[f"{table}-start", 0.0]
-        for share in (0.0, 0.8):
-            own = seconds[f"{table}-drawn", share]
-            found |= {(f"{table}-start-drawn", share): own, (f"{table}-distilled-drawn", share): own + asked}
-    return found
+def _rounds(line: Mapping[str, str]) -> list[float]:
+    return [float(milliseconds) for milliseconds in line["ms_rounds"].split()]
 
 
-def minutes_of(recipe: Recipe, seconds: Mapping[tuple[str, float], float]) -> float:
+def minutes_of(recipe: Recipe, steps: Steps) -> float:
     """Return the minutes of the steps of one training, its teacher's and starts' not among them."""
     shares = phase_starts(recipe)
     images = recipe.epochs * Plan(recipe, train_images(recipe.data)).images
     parts = zip(shares, [*shares[1:], 1.0], strict=True)
     return sum(
-        (end - begin) * images / recipe.settings(begin).batch_size * seconds[recipe.name, begin] / 60
+        (end - begin) * images / recipe.settings(begin).batch_size * steps.of(recipe, begin) / 60
         for begin, end in parts
     )
 
 
-def point(row: Row, own: Sequence[Cell], root: Path, seconds: Mapping[tuple[str, float], float]) -> Point:
+def point(row: Row, own: Sequence[Cell], root: Path, steps: Steps) -> Point:
     """Return a row's minutes, and the accuracies of the runs that there are."""
-    recipe = own[0].recipe
-    if recipe is None:
-        sys.exit(own[0].problem)
+    recipe, problem = row.recipe, next((cell.problem for cell in own if cell.problem), "")
+    if recipe is None or problem:
+        sys.exit(problem or f"{row.title} is quoted: it has no steps.")
     inner = {one.hash: one for part in recipe.parts for one in recipes_of(part)}
     found = [look(cell, root).metrics for cell in own]
     accuracies = tuple(100 * float(metrics["accuracy"]) for metrics in found if metrics is not None)
-    others = sum(minutes_of(one, seconds) for one in inner.values())
-    return Point(row.label, row.group, minutes_of(recipe, seconds), others, accuracies)
+    others = sum(minutes_of(one, steps) for one in inner.values())
+    return Point(row.label, row.group, minutes_of(recipe, steps), others, accuracies)
 
 
 def opponent(points: Sequence[Point], steps: Steps) -> list[Point]:
     """Return what SpikingJelly needs for what runs of `plain` did."""
-    slower = steps.of_opponent / steps.of_recipes[f"{TABLE}-{PLAIN}", 0.0]
+    slower = steps.of_opponent / steps.of(load(f"{TABLE}-{PLAIN}"), 0.0)
     return [replace(one, rung=OPPONENT, own=one.own * slower) for one in points if one.rung == PLAIN]
 
 
@@ -234,7 +282,7 @@ def main(words: Sequence[str] | None = None) -> None:
     table = load_table(options.table)
     made = cells(table, table.rows, table.seeds, options.runs, device="cpu")
     by_row = [(row, [cell for cell in made if cell.row is row]) for row in table.rows]
-    points = [point(row, own, options.runs, steps.of_recipes) for row, own in by_row]
+    points = [point(row, own, options.runs, steps) for row, own in by_row]
     points += opponent(points, steps) if options.table == TABLE else []
     print(f"{steps.machine}\n\n| budget | rung | its steps | teacher and start | minutes | mean ± sd | median | n |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")

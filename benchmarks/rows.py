@@ -92,30 +92,32 @@ def _minutes(name: str, batch: int = 64, steps: int = 4, share: float = 0.0, dra
     return Row(f"step-{name}{part}", RecipeStep(batch, steps, name, share, drawn), ("ours-recipe",))
 
 
-def _ladder(table: str, throughout: tuple[str, ...], anns: tuple[str, ...]) -> tuple[Row, ...]:
-    """Of a table of rungs: those of one step throughout, ANNs, and those with phases, which are the same in all."""
-    rates, phases, drawn = (f"{table}-{name}" for name in ("rates", "phases", "drawn"))
+def _ladder(table: str) -> tuple[Row, ...]:
+    """The steps of a table of rungs; others cost what one of these does (`benchmarks.minutes.Step`)."""
     return (
-        *(_minutes(f"{table}-{name}") for name in throughout),
-        *(_minutes(f"{table}-{name}", 128, 1) for name in anns),
-        *(_minutes(rates, share=share) for share in (0.0, 0.67)),
-        _minutes(phases, 256, 1),
-        _minutes(phases, share=0.6),
-        _minutes(drawn, drawn=4),
-        _minutes(drawn, share=0.8),
+        *(_minutes(f"{table}-{name}") for name in ("plain", "short", "whitened", "distilled")),
+        _minutes(f"{table}-ann", 128, 1),
+        _minutes(f"{table}-rates"),
+        _minutes(f"{table}-phases", 256, 1),
+        *(_minutes(f"{table}-{name}", drawn=4) for name in ("drawn", "distilled-drawn")),
     )
 
 
-_RUNGS = ("plain", "short", "whitened", "start", "distilled")
+LADDERS = {
+    "cifar10-minutes": (*_ladder("cifar10-minutes"), _minutes("cifar10-minutes-averaged")),
+    "standin-minutes": _ladder("standin-minutes"),
+    "mnist-minutes": (
+        _minutes("mnist-minutes-ann", 128, 1),
+        _minutes("mnist-minutes-distilled", 256, 1),
+        _minutes("mnist-minutes-distilled", share=0.5),
+    ),
+}
+"""Steps of a table's recipes, which are compared with the first; see `benchmarks.minutes`."""
 MINUTES = (
-    *_ladder("cifar10-minutes", (*_RUNGS, "averaged"), ("ann", "ann-brief")),
-    *_ladder("standin-minutes", (*_RUNGS, "taught"), ("ann",)),
-    _minutes("mnist-minutes-ann", 128, 1),
-    _minutes("mnist-minutes-distilled", 256, 1),
-    _minutes("mnist-minutes-distilled", share=0.5),
+    *(row for rows in LADDERS.values() for row in rows),
     Row("minutes-opponent", Training(64, 4, WRN16_2), (COMPILED, "spikingjelly-best", "ours-bf16")),
 )
-"""See `benchmarks.minutes`; the last is the step of `plain` as SpikingJelly does it, augmentation not counted."""
+"""The last is the step of `plain` as SpikingJelly does it, augmentation not counted."""
 
 GROUPS: dict[str, tuple[Row, ...]] = {
     "layers": LAYERS,
@@ -127,6 +129,8 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "data": DATA,
     "minutes": MINUTES,
 }
+TOGETHER = frozenset({"minutes"})
+"""Groups whose rows are compared with each other: each round goes round all of them."""
 ALL = tuple(row for rows in GROUPS.values() for row in rows)
 ROWS = {row.name: row for row in ALL}
 

@@ -1,6 +1,7 @@
 """Minutes of the ladder: which steps are measured, how they are summed, and when a target is reached."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,14 @@ def measured(tmp_path):
         for row in MINUTES:
             for slower, name in enumerate(reversed(row.contenders), 1):
                 took = slower * row.task.batch * getattr(row.task, "drawn", 1)
-                line = {"row": row.name, "contender": name, "ms": took, "quick": 0, "date": "2026-11-21T00:00:00"}
+                line = {
+                    "row": row.name,
+                    "contender": name,
+                    "ms": took,
+                    "ms_rounds": took,
+                    "quick": 0,
+                    "date": "2026-11-21T00:00:00",
+                }
                 writer.writerow(line | {"cpu": "a machine", "threads": 2})
                 writer.writerow(line | {"ms": 1, "quick": 1})
     return path
@@ -51,22 +59,51 @@ def test_every_step_of_the_table_is_known(table, measured):
     known = minutes.seconds_of_steps(measured).of_recipes
     for row in table.rows:
         for one in (row.recipe, *(inner for part in row.recipe.parts for inner in recipes_of(part))):
-            assert {(one.name, share) for share in phase_starts(one)} <= set(known)
+            assert {minutes.step_of(one, share) for share in phase_starts(one)} <= set(known)
 
 
-def test_what_begins_with_weights_and_draws_t_costs_what_its_parts_do():
-    known = minutes.seconds_of_steps(minutes.ROOT / "benchmarks" / "results.csv").of_recipes
-    drawn, taught = known["standin-minutes-drawn", 0.8], known["standin-minutes-distilled-drawn", 0.8]
-    answers = known["standin-minutes-distilled", 0.0] - known["standin-minutes-start", 0.0]
-    assert known["standin-minutes-start-drawn", 0.8] == drawn
-    assert taught == pytest.approx(drawn + answers)
+def test_each_row_measures_a_step_of_its_own():
+    tasks = [row.task for row in MINUTES[:-1]]
+    assert len({minutes.step_of(load(task.recipe), task.share) for task in tasks}) == len(tasks)
+
+
+@pytest.mark.parametrize(
+    ("one", "share", "other"),
+    [
+        ("start", 0.0, "whitened"),
+        ("half", 0.0, "whitened"),
+        ("taught", 0.0, "distilled"),
+        ("rates", 0.67, "distilled"),
+        ("phases", 0.6, "whitened"),
+        ("drawn", 0.8, "whitened"),
+        ("distilled-drawn", 0.8, "distilled"),
+    ],
+)
+def test_what_differs_in_nothing_that_a_step_notices_is_one_step(one, share, other):
+    steps = [minutes.step_of(load(f"standin-minutes-{name}"), at) for name, at in ((one, share), (other, 0.0))]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"batch_size": 32}, {"steps": 2}, {"ema": 0.9}, {"backward": "rate"}, {"start": ()}, {"precision": "fp32"}],
+)
+def test_what_a_step_notices_is_another_one(change):
+    recipe = load("standin-minutes-whitened")
+    assert minutes.step_of(replace(recipe, **change), 0.0) != minutes.step_of(recipe, 0.0)
+
+
+def test_a_step_that_no_row_measures_is_said(measured):
+    steps = minutes.seconds_of_steps(measured)
+    with pytest.raises(SystemExit, match=r"measures a step of mine at 0 of its training"):
+        steps.of(replace(load("standin-minutes-plain"), name="mine", batch_size=7), 0.0)
 
 
 def test_no_rung_of_the_stand_in_takes_longer_than_training_from_scratch(tmp_path):
     """By the steps that were measured: what is compared there are equal minutes."""
     steps = minutes.seconds_of_steps(minutes.ROOT / "benchmarks" / "results.csv")
     made = cells(STANDIN, STANDIN.rows, (0,), tmp_path, device="cpu")
-    points = [minutes.point(cell.row, [cell], tmp_path, steps.of_recipes) for cell in made]
+    points = [minutes.point(cell.row, [cell], tmp_path, steps) for cell in made]
     for one in points:
         (plain,) = (other for other in points if (other.rung, other.budget) == ("plain", one.budget))
         assert 0.85 * plain.minutes < one.minutes < 1.02 * plain.minutes, one.line
@@ -76,7 +113,7 @@ def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_pat
     steps = minutes.seconds_of_steps(measured)
     assert steps.machine == "a machine, 2 threads, 2026-11-21"
     made = cells(TABLE, TABLE.rows, (0,), tmp_path, device="cpu")
-    points = {cell.row.title: minutes.point(cell.row, [cell], tmp_path, steps.of_recipes) for cell in made}
+    points = {cell.row.title: minutes.point(cell.row, [cell], tmp_path, steps) for cell in made}
     epoch = 50_000 // 64 * 64 / 60_000
     of_ann = 50_000 // 128 * 128 / 60_000
     for title, own, others in (
@@ -128,6 +165,22 @@ def test_a_target_is_reached_by_the_smallest_budget_whose_median_does(tmp_path):
     assert target.read_text() == drawn
     assert "distilled" in drawn
     assert "whitened" not in drawn
+
+
+def test_a_machine_that_slows_down_for_a_round_slows_no_rung(measured):
+    with measured.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    for line in lines:
+        times = {"plain": "100 100 200", "short": "110 150 220"}.get(line["row"].removeprefix("step-standin-minutes-"))
+        if times and line["quick"] == "0":
+            line |= {"ms": times.split()[1], "ms_rounds": times}
+    with measured.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(lines)
+    steps = minutes.seconds_of_steps(measured)
+    assert steps.of(load("standin-minutes-plain"), 0.0) == pytest.approx(0.1)
+    assert steps.of(load("standin-minutes-short"), 0.0) == pytest.approx(0.11)
 
 
 def test_what_is_not_measured_is_said(measured, tmp_path):

@@ -2,12 +2,13 @@
 
 import csv
 import subprocess
+from dataclasses import replace
 
 import pytest
-from benchmarks.__main__ import choose, main
-from benchmarks.harness import Measured, Settings, measure_row
+from benchmarks.__main__ import choose, in_turn, main
+from benchmarks.harness import Measured, Settings, measure
 from benchmarks.report import table
-from benchmarks.rows import ROWS
+from benchmarks.rows import MINUTES, ROWS
 
 from benchmarks import harness, results
 
@@ -104,10 +105,30 @@ def test_contenders_take_turns(monkeypatch):
         return "failed: no luck" if contender == "ann" else said(1.0)
 
     monkeypatch.setattr(harness, "run_child", child)
-    measured = measure_row(ROW, ["ours-bf16", "ann", "convolutions"], Settings(rounds=3), lambda line: None)
+    contenders = ["ours-bf16", "ann", "convolutions"]
+    measured = measure({ROW: contenders}, Settings(rounds=3), lambda line: None)[ROW]
     assert turns == ["ours-bf16", "ann", "convolutions", *["ours-bf16", "convolutions"] * 2]
     assert (measured["ann"].note, measured["ann"].rounds) == ("failed: no luck", [])
     assert len(measured["convolutions"].rounds) == len(measured["convolutions"].loads) == 3
+
+
+def test_rows_that_are_compared_take_turns(monkeypatch):
+    turns: list[str] = []
+
+    def child(row: str, contender: str, settings: Settings) -> dict[str, object]:
+        turns.append(row)
+        return said(1.0)
+
+    monkeypatch.setattr(harness, "run_child", child)
+    one, other = (replace(ROW, name=name) for name in ("one", "other"))
+    measured = measure({one: ["ann"], other: ["ann"]}, Settings(rounds=2), lambda line: None)
+    assert turns == ["one", "other", "one", "other"]
+    assert [len(measured[row]["ann"].rounds) for row in (one, other)] == [2, 2]
+
+
+def test_rows_of_minutes_take_turns_and_others_do_not():
+    assert [len(part) for part in in_turn("minutes")] == [len(MINUTES)]
+    assert {len(part) for part in in_turn("training")} == {1}
 
 
 def test_a_peer_that_is_not_there_is_not_started(monkeypatch):
@@ -115,7 +136,7 @@ def test_a_peer_that_is_not_there_is_not_started(monkeypatch):
         harness.CONTENDERS["norse"].__class__, "installed", property(lambda self: self.package != "norse")
     )
     monkeypatch.setattr(harness, "run_child", lambda row, contender, settings: said(1.0))
-    measured = measure_row(ROW, ["ours-bf16", "norse"], Settings(rounds=1), lambda line: None)
+    measured = measure({ROW: ["ours-bf16", "norse"]}, Settings(rounds=1), lambda line: None)[ROW]
     assert measured["norse"].note == "not installed"
     assert len(measured["ours-bf16"].rounds) == 1
 

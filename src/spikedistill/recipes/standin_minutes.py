@@ -14,14 +14,16 @@ one at T = 1 in batches of 256 a quarter (benchmarks/results.csv).
     rates       + back on rates for two thirds of the student's epochs, which saves less than one of them
 
 Beside the ladder, one change to `whitened` each: `phases` (T = 1 for 60 % of the images) and `drawn` (T drawn for each
-batch from 1 to 4). `plain`, `start` and `distilled` stand there again in the time of 16 epochs, the latter two with T
-drawn too. The learning rates are chosen on held-out images by `standin-minutes-choice`.
+batch from 1 to 4); `start` with the potential at half the threshold before the first step (`half`); `start`, `half` and
+`distilled` with T drawn. What has an ANN's weights, but for `rates`, stands there again in the time of 16 epochs. The
+learning rates are chosen on held-out images by `standin-minutes-choice`.
 """
 
 from dataclasses import replace
 
 from spikedistill.data import AlternatingFlip, Crop
 from spikedistill.methods import CrossEntropy, KDSNNResponse
+from spikedistill.neurons import IF
 from spikedistill.optim import SGD, Linear, Phase, Triangle
 from spikedistill.recipe import Recipe
 from spikedistill.recipes._standin import CANDIDATES, SOURCE, scratch
@@ -38,6 +40,7 @@ STARTED_LEARNING_RATE = 0.03
 
 
 _AUGMENT = (Crop(2), AlternatingFlip())
+_HALF = IF(detach_reset=True, v_init=0.5)
 _TAUGHT = KDSNNResponse(CANDIDATES["kdsnn"].chosen)
 
 
@@ -78,6 +81,10 @@ def _by_labels(recipe: Recipe) -> Recipe:
     return replace(recipe, name=name, method=CrossEntropy(), teacher=None)
 
 
+def _half(recipe: Recipe) -> Recipe:
+    return replace(recipe, name=recipe.name.replace("start", "half"), neuron=_HALF)
+
+
 def _drawn(recipe: Recipe, epochs: int) -> Recipe:
     return replace(
         _lasting(recipe, epochs),
@@ -94,6 +101,7 @@ ann = _lasting(ann_of(short, name="standin-minutes-ann", start=(Whitened(),), ba
 taught = replace(_lasting(whitened, 2), name="standin-minutes-taught", method=_TAUGHT, teacher=FromRecipe(ann))
 distilled = distilled_at(STARTED_LEARNING_RATE)
 start = _by_labels(distilled)
+half = _half(start)
 rates = replace(
     distilled,
     name="standin-minutes-rates",
@@ -106,26 +114,32 @@ phases = replace(
     reestimate=2048,
 )
 drawn = replace(_drawn(whitened, 5), name="standin-minutes-drawn")
+distilled_drawn = _drawn(distilled, 3)
 _longer = distilled_at(STARTED_LEARNING_RATE, 9, 18)
 _longer_drawn = _drawn(_longer, 12)
-
-LADDER = (plain, short, whitened, taught, start, distilled, rates)
-BESIDE = (phases, drawn)
 
 
 def _label(recipe: Recipe) -> str:
     return recipe.name.removeprefix("standin-minutes-")
 
 
+def _from_weights(taught: Recipe, taught_with_drawn: Recipe, group: str) -> tuple[Row, ...]:
+    rows = []
+    for distilled, suffix in ((taught, ""), (taught_with_drawn, " and drawn")):
+        start = _by_labels(distilled)
+        named = {"start": start, "half": _half(start), "distilled": distilled}
+        rows += [Row(f"{label}{suffix}", one, group=group) for label, one in named.items()]
+    return tuple(rows)
+
+
 table = Table(
     "Stand-in: accuracy against minutes",
     (
-        *(Row(_label(one), one, group="4 epochs") for one in (*LADDER, *BESIDE)),
+        *(Row(_label(one), one, group="4 epochs") for one in (plain, short, whitened, taught)),
+        *_from_weights(distilled, distilled_drawn, "4 epochs"),
+        *(Row(_label(one), one, group="4 epochs") for one in (rates, phases, drawn)),
         Row("plain", _lasting(plain, 16), group="16 epochs"),
-        Row("start", _by_labels(_longer), group="16 epochs"),
-        Row("distilled", _longer, group="16 epochs"),
-        Row("start and drawn", _by_labels(_longer_drawn), group="16 epochs"),
-        Row("distilled and drawn", _longer_drawn, group="16 epochs"),
+        *_from_weights(_longer, _longer_drawn, "16 epochs"),
     ),
     source=SOURCE,
     seeds=(0, 1, 2, 3, 4),
