@@ -10,7 +10,7 @@ from benchmarks import results
 from benchmarks.contenders import CONTENDERS
 from benchmarks.harness import Settings, measure
 from benchmarks.report import table
-from benchmarks.rows import GROUPS, TOGETHER, Row, find
+from benchmarks.rows import GROUPS, Row, parts_of
 
 CSV = Path(__file__).parent / "results.csv"
 
@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(listing())
         return 0
     try:
-        parts = [part for name in options.names for part in in_turn(name)]
+        parts = [part for name in options.names for part in parts_of(name)]
     except KeyError as error:
         parser.error(f"no row or group {error}; `python -m benchmarks list` shows them")
     unknown = [name for name in _split(options.also) if name not in CONTENDERS]
@@ -52,15 +52,6 @@ def main(words: Sequence[str] | None = None) -> int:
             print(table(lines), end="\n\n", flush=True)
             failed |= any(result.note.startswith("failed") for result in of_row.values())
     return int(failed)
-
-
-def in_turn(name: str) -> list[tuple[Row, ...]]:
-    """Rows of this name, in parts whose rounds go round all their rows.
-
-    Raises:
-        KeyError: there is none.
-    """
-    return [find(name)] if name in TOGETHER else [(row,) for row in find(name)]
 
 
 def choose(row: Row, only: Sequence[str], also: Sequence[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""One measurement in a process of its own: `python -m benchmarks.child ROW CONTENDER` prints one JSON line."""
+"""A measurement in a process of its own: `python -m benchmarks.child ROW[,ROW...] CONTENDER` prints one JSON line.
+
+Steps of several rows alternate, so that all of them meet the same weather.
+"""
 
 import argparse
 import json
@@ -24,7 +27,7 @@ SPINS = "20000"
 def main(words: Sequence[str] | None = None) -> None:
     """Parse, prepare the environment, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.child", description=__doc__)
-    parser.add_argument("row", choices=ROWS)
+    parser.add_argument("rows", type=_tasks, metavar="ROW[,ROW...]")
     parser.add_argument("contender", choices=CONTENDERS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -33,9 +36,15 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     contender = CONTENDERS[options.contender]
     prepare(contender, options.threads)
-    task = ROWS[options.row].task
-    task = task.quick() if options.quick else task
-    print(json.dumps(measure(task, contender, options.device, options.seconds, 1 if options.quick else 5)))
+    tasks = [task.quick() if options.quick else task for task in options.rows]
+    print(json.dumps(measure(tasks, contender, options.device, options.seconds, 1 if options.quick else 5)))
+
+
+def _tasks(names: str) -> list[Task]:
+    unknown = [name for name in names.split(",") if name not in ROWS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no row {unknown[0]!r}")
+    return [ROWS[name].task for name in names.split(",")]
 
 
 def prepare(contender: Contender, threads: int) -> None:
@@ -50,26 +59,30 @@ def prepare(contender: Contender, threads: int) -> None:
     os.environ[KERNELS] = contender.kernels
 
 
-def measure(task: Task, contender: Contender, device_name: str, seconds: float, at_least: int) -> dict[str, Any]:
-    """Everything about one contender at one task."""
+def measure(
+    tasks: Sequence[Task], contender: Contender, device_name: str, seconds: float, at_least: int
+) -> list[dict[str, Any]]:
+    """Everything about one contender at each task."""
     import torch
 
     from benchmarks.measure import bytes_saved, first_steps, seconds_per_step
     from benchmarks.ours import neuron_steps
 
     device = torch.device(device_name)
-    counted = neuron_steps(task)
-    work = begin(task, contender, device)
-    peak = first_steps(work, device, FIRST_STEPS)
-    return {
-        "seconds": seconds_per_step(work, device, seconds, at_least),
-        "peak_bytes": peak,
-        "saved_bytes": bytes_saved(work),
-        "neuron_steps": counted,
+    works, peaks, counted = [], [], [neuron_steps(task) for task in tasks]
+    for task in tasks:
+        works.append(begin(task, contender, device))
+        peaks.append(first_steps(works[-1], device, FIRST_STEPS))
+    shared = {
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
+    times = seconds_per_step(works, device, seconds, at_least)
+    return [
+        shared | {"seconds": time, "peak_bytes": peak, "saved_bytes": bytes_saved(work), "neuron_steps": count}
+        for time, peak, work, count in zip(times, peaks, works, counted, strict=True)
+    ]
 
 
 def begin(task: Task, contender: Contender, device: "torch.device") -> "Work":

@@ -1,4 +1,4 @@
-"""Rounds: every contender in turn, A B C A B C ..., each time in a new process; rows that are compared likewise."""
+"""Rounds: every contender in turn, A B C A B C ..., each time in a new process, which rows that are compared share."""
 
 import json
 import os
@@ -45,25 +45,34 @@ class Measured:
 def measure(
     rows: Mapping[Row, Sequence[str]], settings: Settings, say: Callable[[str], None]
 ) -> dict[Row, dict[str, Measured]]:
-    """All rounds of all rows and contenders. One that is not installed, or fails, gets a note and the others go on."""
+    """All rounds of rows that are compared with each other, whose steps alternate in one process for each contender.
+
+    One that is not installed, or fails, gets a note and the others go on.
+
+    Args:
+        rows: With their contenders.
+        settings: How.
+        say: Told after each measurement.
+    """
     results = {row: {name: Measured(name) for name in contenders} for row, contenders in rows.items()}
-    for of_row in results.values():
-        for name, result in of_row.items():
-            if not CONTENDERS[name].installed:
-                result.note = "not installed"
+    turns = {name: [row for row in rows if name in rows[row]] for contenders in rows.values() for name in contenders}
+    for name, own in turns.items():
+        if not CONTENDERS[name].installed:
+            for row in own:
+                results[row][name].note = "not installed"
     for number in range(1, settings.rounds + 1):
-        for row, of_row in results.items():
-            for result in of_row.values():
-                if not result.note:
-                    said = _once(row, result, settings)
-                    say(f"{row.name}  round {number}  {result.contender}: {said}")
+        for name, own in turns.items():
+            if not results[own[0]][name].note:
+                load, said = os.getloadavg()[0], run_child([row.name for row in own], name, settings)
+                for place, row in enumerate(own):
+                    words = _note(results[row][name], load, said if isinstance(said, str) else said[place])
+                    say(f"{row.name}  round {number}  {name}: {words}")
     return results
 
 
-def _once(row: Row, result: Measured, settings: Settings) -> str:
-    """Measure a contender once more; returns what to say of it."""
-    result.loads.append(os.getloadavg()[0])
-    said = run_child(row.name, result.contender, settings)
+def _note(result: Measured, load: float, said: dict[str, Any] | str) -> str:
+    """Add a round to what there is; returns what to say of it."""
+    result.loads.append(load)
     if isinstance(said, str):
         result.note, result.rounds = said, []
         return said
@@ -71,9 +80,9 @@ def _once(row: Row, result: Measured, settings: Settings) -> str:
     return f"{said['seconds'] * 1e3:.2f} ms"
 
 
-def run_child(row: str, contender: str, settings: Settings) -> dict[str, Any] | str:
-    """What the process measured, or its last words."""
-    command = [sys.executable, "-m", "benchmarks.child", row, contender]
+def run_child(rows: Sequence[str], contender: str, settings: Settings) -> list[dict[str, Any]] | str:
+    """What the process measured of each row, or its last words."""
+    command = [sys.executable, "-m", "benchmarks.child", ",".join(rows), contender]
     command += ["--threads", str(settings.threads), "--seconds", str(settings.seconds), "--device", settings.device]
     command += ["--quick"] if settings.quick else []
     try:
@@ -82,7 +91,7 @@ def run_child(row: str, contender: str, settings: Settings) -> dict[str, Any] | 
         return f"failed: no answer in {TIMEOUT:.0f} s"
     if done.returncode != 0:
         return explain(contender, done)
-    said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    said: list[dict[str, Any]] = json.loads(done.stdout.strip().splitlines()[-1])
     return said
 
 

@@ -5,7 +5,7 @@ import ctypes
 import os
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,15 +17,16 @@ STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 
 
-def seconds_per_step(work: Work, device: torch.device, seconds: float, at_least: int) -> float:
-    """Median over steps, of which there are `at_least` and as many as fit in `seconds`."""
-    times: list[float] = []
-    while len(times) < at_least or sum(times) < seconds:
-        begin = time.perf_counter()
-        work.step()
-        synchronize(device)
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+def seconds_per_step(works: Sequence[Work], device: torch.device, seconds: float, at_least: int) -> list[float]:
+    """Medians over steps, which alternate; each has `at_least` and as many as fit in `seconds` for each."""
+    times: list[list[float]] = [[] for _ in works]
+    while len(times[0]) < at_least or sum(map(sum, times)) < seconds * len(works):
+        for work, own in zip(works, times, strict=True):
+            begin = time.perf_counter()
+            work.step()
+            synchronize(device)
+            own.append(time.perf_counter() - begin)
+    return [statistics.median(own) for own in times]
 
 
 def synchronize(device: torch.device) -> None:

@@ -27,7 +27,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from benchmarks.ratios import ratio
-from benchmarks.rows import LADDERS, MINUTES
+from benchmarks.rows import LADDERS, MINUTES, OPPONENTS_STEP
 from benchmarks.tasks import RecipeStep
 from spikedistill.neurons import IF
 from spikedistill.optim import Cosine
@@ -47,7 +47,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = "cifar10-minutes"
 TARGETS = (80.0, 85.0, 88.0, 90.0)
 """Accuracies on the test images in per cent."""
-OPPONENT, OPPONENT_ROW = "spikingjelly", "minutes-opponent"
+OPPONENT = "spikingjelly"
 OPPONENTS = ("spikingjelly-best-compile", "spikingjelly-best")
 """Contenders."""
 PLAIN = "plain"
@@ -158,9 +158,13 @@ def seconds_of_steps(path: Path) -> Steps:
     found = {(line["row"], line["contender"]): line for line in measured}
     needed = [(row.name, name) for row in MINUTES for name in row.contenders if name not in OPPONENTS]
     lacking = next((row for row, name in needed if (row, name) not in found), None)
-    theirs = [float(found[OPPONENT_ROW, name]["ms"]) for name in OPPONENTS if (OPPONENT_ROW, name) in found]
+    theirs = [
+        float(found[OPPONENTS_STEP.name, name]["ms"]) for name in OPPONENTS if (OPPONENTS_STEP.name, name) in found
+    ]
     if lacking or not theirs:
-        sys.exit(f"{path} has no {lacking or OPPONENT_ROW}. Measure on a quiet machine: python -m benchmarks minutes")
+        sys.exit(
+            f"{path} has no {lacking or OPPONENTS_STEP.name}. Measure on a quiet machine: python -m benchmarks minutes"
+        )
     seconds = {}
     for rows in LADDERS.values():
         one = found[rows[0].name, rows[0].base]

@@ -113,11 +113,9 @@ LADDERS = {
     ),
 }
 """Steps of a table's recipes, which are compared with the first; see `benchmarks.minutes`."""
-MINUTES = (
-    *(row for rows in LADDERS.values() for row in rows),
-    Row("minutes-opponent", Training(64, 4, WRN16_2), (COMPILED, "spikingjelly-best", "ours-bf16")),
-)
-"""The last is the step of `plain` as SpikingJelly does it, augmentation not counted."""
+OPPONENTS_STEP = Row("minutes-opponent", Training(64, 4, WRN16_2), (COMPILED, "spikingjelly-best", "ours-bf16"))
+"""The step of `plain` as SpikingJelly does it, augmentation not counted."""
+MINUTES = (*(row for rows in LADDERS.values() for row in rows), OPPONENTS_STEP)
 
 GROUPS: dict[str, tuple[Row, ...]] = {
     "layers": LAYERS,
@@ -129,10 +127,21 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "data": DATA,
     "minutes": MINUTES,
 }
-TOGETHER = frozenset({"minutes"})
-"""Groups whose rows are compared with each other: each round goes round all of them."""
+TOGETHER = tuple(LADDERS.values())
+"""Rows that are compared with each other where all of them are asked for: their steps alternate."""
 ALL = tuple(row for rows in GROUPS.values() for row in rows)
 ROWS = {row.name: row for row in ALL}
+
+
+def parts_of(name: str) -> list[tuple[Row, ...]]:
+    """The rows of this name, those in a part of their own that are measured together.
+
+    Raises:
+        KeyError: there is none.
+    """
+    rows = find(name)
+    together = [part for part in TOGETHER if set(part) <= set(rows)]
+    return [*together, *((row,) for row in rows if not any(row in part for part in together))]
 
 
 def find(name: str) -> tuple[Row, ...]:

@@ -83,10 +83,18 @@ def test_peak_is_above_the_level_before_and_is_forgotten_between():
     assert without < 8 * MIB
 
 
+def test_steps_of_several_works_alternate():
+    calls: list[str] = []
+    works = [Work(lambda: calls.append("a")), Work(lambda: calls.append("b"))]
+    assert len(seconds_per_step(works, CPU, 0.0, at_least=3)) == 2
+    assert "".join(calls) == "ababab"
+
+
 def test_at_least_so_many_steps_and_seconds():
     calls: list[int] = []
-    assert 0 < seconds_per_step(Work(lambda: calls.append(0)), CPU, 0.0, at_least=4) < 0.1
+    (took,) = seconds_per_step([Work(lambda: calls.append(0))], CPU, 0.0, at_least=4)
+    assert 0 < took < 0.1
     assert len(calls) == 4
     calls.clear()
-    seconds_per_step(Work(lambda: calls.append(0)), CPU, 0.01, at_least=1)
+    seconds_per_step([Work(lambda: calls.append(0))], CPU, 0.01, at_least=1)
     assert len(calls) > 100

@@ -5,10 +5,10 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from benchmarks.__main__ import choose, in_turn, main
+from benchmarks.__main__ import choose, main
 from benchmarks.harness import Measured, Settings, measure
 from benchmarks.report import table
-from benchmarks.rows import MINUTES, ROWS
+from benchmarks.rows import LADDERS, ROWS, parts_of
 
 from benchmarks import harness, results
 
@@ -100,9 +100,9 @@ def test_table_shows_ratios_with_their_spread():
 def test_contenders_take_turns(monkeypatch):
     turns: list[str] = []
 
-    def child(row: str, contender: str, settings: Settings) -> dict[str, object] | str:
+    def child(rows: list[str], contender: str, settings: Settings) -> list[dict[str, object]] | str:
         turns.append(contender)
-        return "failed: no luck" if contender == "ann" else said(1.0)
+        return "failed: no luck" if contender == "ann" else [said(1.0)]
 
     monkeypatch.setattr(harness, "run_child", child)
     contenders = ["ours-bf16", "ann", "convolutions"]
@@ -112,30 +112,31 @@ def test_contenders_take_turns(monkeypatch):
     assert len(measured["convolutions"].rounds) == len(measured["convolutions"].loads) == 3
 
 
-def test_rows_that_are_compared_take_turns(monkeypatch):
-    turns: list[str] = []
+def test_rows_that_are_compared_share_a_process(monkeypatch):
+    asked: list[tuple[list[str], str]] = []
 
-    def child(row: str, contender: str, settings: Settings) -> dict[str, object]:
-        turns.append(row)
-        return said(1.0)
+    def child(rows: list[str], contender: str, settings: Settings) -> list[dict[str, object]]:
+        asked.append((rows, contender))
+        return [said(1.0 + place) for place, _ in enumerate(rows)]
 
     monkeypatch.setattr(harness, "run_child", child)
     one, other = (replace(ROW, name=name) for name in ("one", "other"))
-    measured = measure({one: ["ann"], other: ["ann"]}, Settings(rounds=2), lambda line: None)
-    assert turns == ["one", "other", "one", "other"]
-    assert [len(measured[row]["ann"].rounds) for row in (one, other)] == [2, 2]
+    measured = measure({one: ["ann"], other: ["ann", "copy"]}, Settings(rounds=2), lambda line: None)
+    assert asked == [(["one", "other"], "ann"), (["other"], "copy")] * 2
+    assert [[say["seconds"] for say in measured[row]["ann"].rounds] for row in (one, other)] == [[1.0, 1.0], [2.0, 2.0]]
 
 
-def test_rows_of_minutes_take_turns_and_others_do_not():
-    assert [len(part) for part in in_turn("minutes")] == [len(MINUTES)]
-    assert {len(part) for part in in_turn("training")} == {1}
+def test_ladders_are_measured_together_and_other_rows_are_not():
+    assert parts_of("minutes")[: len(LADDERS)] == list(LADDERS.values())
+    assert {len(part) for part in parts_of("training")} == {1}
+    assert parts_of("step-mnist-minutes-ann") == [(ROWS["step-mnist-minutes-ann"],)]
 
 
 def test_a_peer_that_is_not_there_is_not_started(monkeypatch):
     monkeypatch.setattr(
         harness.CONTENDERS["norse"].__class__, "installed", property(lambda self: self.package != "norse")
     )
-    monkeypatch.setattr(harness, "run_child", lambda row, contender, settings: said(1.0))
+    monkeypatch.setattr(harness, "run_child", lambda rows, contender, settings: [said(1.0)])
     measured = measure({ROW: ["ours-bf16", "norse"]}, Settings(rounds=1), lambda line: None)[ROW]
     assert measured["norse"].note == "not installed"
     assert len(measured["ours-bf16"].rounds) == 1
