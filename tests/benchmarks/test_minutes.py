@@ -122,7 +122,7 @@ def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_pat
         ("10 minutes: distilled", 1, 6),  # start and teacher are one: counted once
         ("10 minutes: rates", 2, 4),
         ("10 minutes: phases", 5, 0),
-        ("10 minutes: drawn", 5, 0),
+        ("10 minutes: drawn", 4, 0),
         ("60 minutes: distilled-drawn", 10, 25),
     ):
         assert points[title].own == pytest.approx(own * epoch)

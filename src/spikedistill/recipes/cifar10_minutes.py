@@ -14,7 +14,7 @@ so early follows a first look of one seed at a smaller network (docs/short-train
     rates       + back on rates for two thirds; 4 epochs of the ANN, 2 at T = 4
 
 Beside the ladder, one change to `whitened` each: `phases` (T = 1 for 60 % of the images, in batches of four times as
-many; 5 epochs), `drawn` (T drawn for each batch from 1 to 4; 5 epochs), `averaged` (EMA); and `distilled-drawn`, which
+many; 5 epochs), `drawn` (T drawn for each batch from 1 to 4; 4 epochs), `averaged` (EMA); and `distilled-drawn`, which
 is `distilled` with T drawn: on the stand-in as good at T = 4 in the same time, and better with fewer steps.
 
 The table has the ladder, and `plain` and `distilled-drawn` again with 15, 30 and 60 minutes, each a run of its own with
@@ -90,7 +90,7 @@ phases = replace(
     epochs=5,
 )
 _drawn_steps = (Phase(0.8, fewest_steps=1), Phase(1.0))
-drawn = replace(whitened, name="cifar10-minutes-drawn", phases=_drawn_steps, reestimate=2048, epochs=5)
+drawn = replace(whitened, name="cifar10-minutes-drawn", phases=_drawn_steps, reestimate=2048, epochs=4)
 averaged = replace(whitened, name="cifar10-minutes-averaged", ema=0.99, reestimate=2048)
 
 PLAIN_EPOCHS = {15: 4, 30: 8, 60: 17}
