@@ -7,8 +7,8 @@
 
 Minutes are steps x the time of a step with all cores; recipes that differ in nothing that a step notices share one
 measurement (`Step`). A teacher or start that a row trains is counted whole, once where it is both; evaluation,
-compilation and reading of data are not. The time to a target is the smallest budget whose
-median over seeds reaches it: each budget is a run of its own, with its schedule.
+compilation and reading of data are not. The time to a target is the smallest budget whose median over seeds reaches it:
+each budget is a run of its own, with its schedule.
 
 The opponent is SpikingJelly at its fastest with the recipe of `plain`. Its network gives our logits and gradients
 (tests/benchmarks/test_contenders.py), so that the runs of `plain` stand for its accuracy after as many steps; its
