@@ -110,6 +110,8 @@ LADDERS = {
         _minutes("mnist-minutes-ann", 128, 1),
         _minutes("mnist-minutes-distilled", 256, 1),
         _minutes("mnist-minutes-distilled", share=0.5),
+        _minutes("mnist-minutes-half", 256, 1),
+        _minutes("mnist-minutes-half", share=0.7),
     ),
 }
 """Steps of a table's recipes, which are compared with the first; see `benchmarks.minutes`."""
