@@ -147,11 +147,11 @@ def parts_of(name: str) -> list[tuple[Row, ...]]:
 
 
 def find(name: str) -> tuple[Row, ...]:
-    """The rows of this name: a row's own, a group's, or `all`.
+    """The rows of this name: a row's own, a group's, a ladder's, or `all`.
 
     Raises:
         KeyError: there is none.
     """
     if name == "all":
         return ALL
-    return GROUPS[name] if name in GROUPS else (ROWS[name],)
+    return (GROUPS | LADDERS)[name] if name in GROUPS or name in LADDERS else (ROWS[name],)

@@ -128,6 +128,7 @@ def test_rows_that_are_compared_share_a_process(monkeypatch):
 
 def test_ladders_are_measured_together_and_other_rows_are_not():
     assert parts_of("minutes")[: len(LADDERS)] == list(LADDERS.values())
+    assert parts_of("mnist-minutes") == [LADDERS["mnist-minutes"]]
     assert {len(part) for part in parts_of("training")} == {1}
     assert parts_of("step-mnist-minutes-ann") == [(ROWS["step-mnist-minutes-ann"],)]
 
