@@ -51,7 +51,14 @@ OPPONENT = "spikingjelly"
 OPPONENTS = ("spikingjelly-best-compile", "spikingjelly-best")
 """Contenders."""
 PLAIN = "plain"
-COLOURS = {PLAIN: "#6b7280", OPPONENT: "#b4503c", "distilled": "#0b6e99"}
+COLOURS = {
+    PLAIN: "#6b7280",
+    OPPONENT: "#b4503c",
+    "distilled": "#0b6e99",
+    "distilled and drawn": "#4b5fc4",
+    "half": "#5a9e2f",
+    "half and drawn": "#12664f",
+}
 """Of rungs that are told apart by them; others are orange."""
 FEWEST = 3
 """Seeds of what is drawn."""
@@ -263,15 +270,40 @@ def draw(points: Sequence[Point], title: str, machine: str, target: Path) -> Non
 
 
 def _name(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write the names beside the ends of lines, from the top down, none nearer to the one above it than a line."""
-    names: list[tuple[float, float]] = []
-    for minutes, accuracy, name, colour in sorted(ends, key=lambda end: -end[1]):
-        x, y = axes.transData.transform((minutes, accuracy)) * 72 / axes.figure.dpi
-        above = [lower for left, lower in names if abs(left - x) < WIDE]
-        lowest = min([y, *(one - LINE for one in above)])
-        names.append((x, lowest))
-        place = (8, lowest - y - 3)
-        axes.annotate(name, (minutes, accuracy), place, textcoords="offset points", color=colour, fontsize=9)
+    """Write the names to the right of what ends together, from the top down, a line apart, a thread to each end."""
+    placed = sorted((*axes.transData.transform(end[:2]) * 72 / axes.figure.dpi, end) for end in ends)
+    columns: list[list[tuple[float, float, tuple[float, float, str, str]]]] = []
+    for one in placed:
+        if columns and one[0] - columns[-1][-1][0] < WIDE:
+            columns[-1].append(one)
+        else:
+            columns.append([one])
+    for column in columns:
+        right = max(x for x, _, _ in column) + 12
+        down = sorted(column, key=lambda one: -one[1])
+        heights: list[float] = []
+        for _, y, _ in down:
+            heights.append(min([y, *(above - LINE for above in heights[-1:])]))
+        up = mean(y for _, y, _ in down) - mean(heights)
+        for (x, y, (minutes, accuracy, name, colour)), height in zip(down, heights, strict=True):
+            thread = {
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            }
+            axes.annotate(
+                name,
+                (minutes, accuracy),
+                (right - x, height + up - y),
+                textcoords="offset points",
+                color=colour,
+                fontsize=9,
+                verticalalignment="center",
+                arrowprops=thread,
+            )
 
 
 def main(words: Sequence[str] | None = None) -> None:
