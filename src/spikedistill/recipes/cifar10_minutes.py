@@ -24,21 +24,20 @@ network under `weights/`. What the minutes are on a machine, and the plot, is `p
 
 from dataclasses import replace
 
-from spikedistill.data import AlternatingFlip, Augment, Crop
+from spikedistill.data import Augment
 from spikedistill.data.cifar10 import CIFAR10
 from spikedistill.methods import KDSNNResponse
 from spikedistill.models import WRN
 from spikedistill.neurons import IF
-from spikedistill.optim import SGD, Cosine, Linear, Phase, Triangle
+from spikedistill.optim import SGD, Cosine, Triangle
 from spikedistill.recipe import Recipe
+from spikedistill.recipes._short import AUGMENT, ONE_STEP_FIRST, RATES_FIRST, REESTIMATE, STARTED, STEPS_DRAWN, parts
 from spikedistill.starts import Weights, Whitened, ann_of, from_ann
 from spikedistill.table import Row, Table
 from spikedistill.teachers import FromRecipe
 
 GROUP = "experiments"
 CITES = ("kdsnn",)
-
-_parts = SGD(learning_rate=0.1, nesterov=True, norm_bias_factor=8.0)
 
 plain = Recipe(
     name="cifar10-minutes-plain",
@@ -54,8 +53,8 @@ plain = Recipe(
 short = replace(
     plain,
     name="cifar10-minutes-short",
-    data=CIFAR10(augment=(Crop(2), AlternatingFlip())),
-    optimizer=_parts,
+    data=CIFAR10(augment=AUGMENT),
+    optimizer=parts(0.1),
     schedule=Triangle(),
 )
 whitened = replace(short, name="cifar10-minutes-whitened", start=(Whitened(),))
@@ -66,8 +65,8 @@ start = replace(
     short,
     name="cifar10-minutes-start",
     start=(Weights(FromRecipe(ann)), Whitened()),
-    optimizer=replace(_parts, learning_rate=0.03),
-    schedule=Linear(warmup_epochs=0.05),
+    optimizer=parts(0.03),
+    schedule=STARTED,
     epochs=1,
 )
 _taught = replace(start, method=KDSNNResponse(), start=(Whitened(),))
@@ -76,7 +75,7 @@ rates = from_ann(
     replace(
         _taught,
         name="cifar10-minutes-rates",
-        phases=(Phase(0.67, backward="rate"), Phase(1.0)),
+        phases=RATES_FIRST,
         epochs=2,
     ),
     ann_brief,
@@ -85,13 +84,12 @@ rates = from_ann(
 phases = replace(
     whitened,
     name="cifar10-minutes-phases",
-    phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
-    reestimate=2048,  # what is evaluated while it trains at T = 1
+    phases=ONE_STEP_FIRST,
+    reestimate=REESTIMATE,  # what is evaluated while it trains at T = 1
     epochs=5,
 )
-_drawn_steps = (Phase(0.8, fewest_steps=1), Phase(1.0))
-drawn = replace(whitened, name="cifar10-minutes-drawn", phases=_drawn_steps, reestimate=2048, epochs=4)
-averaged = replace(whitened, name="cifar10-minutes-averaged", ema=0.99, reestimate=2048)
+drawn = replace(whitened, name="cifar10-minutes-drawn", phases=STEPS_DRAWN, reestimate=REESTIMATE, epochs=4)
+averaged = replace(whitened, name="cifar10-minutes-averaged", ema=0.99, reestimate=REESTIMATE)
 
 PLAIN_EPOCHS = {15: 4, 30: 8, 60: 17}
 """Of `plain`, by minutes."""
@@ -101,8 +99,8 @@ def _distilled_drawn(ann: Recipe, epochs: int) -> Recipe:
     student = replace(
         _taught,
         name="cifar10-minutes-distilled-drawn",
-        phases=_drawn_steps,
-        reestimate=2048,
+        phases=STEPS_DRAWN,
+        reestimate=REESTIMATE,
         epochs=epochs,
         evaluate_every=min(5, epochs),
     )

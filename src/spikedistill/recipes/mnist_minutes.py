@@ -16,8 +16,9 @@ from spikedistill.data.mnist import MNIST
 from spikedistill.methods import CrossEntropy, KDSNNResponse
 from spikedistill.models import ConvNet
 from spikedistill.neurons import IF
-from spikedistill.optim import SGD, Linear, Phase, Triangle
+from spikedistill.optim import Phase, Triangle
 from spikedistill.recipe import Recipe
+from spikedistill.recipes._short import HALF, REESTIMATE, STARTED, parts
 from spikedistill.starts import ann_of, from_ann
 from spikedistill.table import Row, Table
 
@@ -31,17 +32,17 @@ _student = Recipe(
     neuron=IF(detach_reset=True),
     steps=4,
     method=KDSNNResponse(),
-    optimizer=SGD(learning_rate=0.03, nesterov=True, norm_bias_factor=8.0),
-    schedule=Linear(warmup_epochs=0.05),
+    optimizer=parts(0.03),
+    schedule=STARTED,
     phases=(Phase(0.5, steps=1, batch_size=256), Phase(1.0)),
-    reestimate=2048,
+    reestimate=REESTIMATE,
     batch_size=64,
     epochs=1,
 )
 ann = ann_of(
     replace(_student, phases=(), reestimate=0),
     name="mnist-minutes-ann",
-    optimizer=SGD(learning_rate=0.1, nesterov=True, norm_bias_factor=8.0),
+    optimizer=parts(0.1),
     schedule=Triangle(),
     batch_size=128,
     epochs=2,
@@ -54,7 +55,7 @@ half = from_ann(
         _student,
         name="mnist-minutes-half",
         method=CrossEntropy(),
-        neuron=IF(detach_reset=True, v_init=0.5),
+        neuron=HALF,
         phases=(Phase(0.7, steps=1, batch_size=256), Phase(1.0)),
     ),
     ann_brief,

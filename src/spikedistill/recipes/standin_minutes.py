@@ -21,11 +21,19 @@ with T drawn. What has an ANN's weights, but for `rates`, stands there again in 
 
 from dataclasses import replace
 
-from spikedistill.data import AlternatingFlip, Crop
 from spikedistill.methods import CrossEntropy, KDSNNResponse
-from spikedistill.neurons import IF
-from spikedistill.optim import SGD, Linear, Phase, Triangle
+from spikedistill.optim import Triangle
 from spikedistill.recipe import Recipe
+from spikedistill.recipes._short import (
+    AUGMENT,
+    HALF,
+    ONE_STEP_FIRST,
+    RATES_FIRST,
+    REESTIMATE,
+    STARTED,
+    STEPS_DRAWN,
+    parts,
+)
 from spikedistill.recipes._standin import CANDIDATES, SOURCE, scratch
 from spikedistill.starts import Whitened, ann_of, from_ann
 from spikedistill.table import Row, Table
@@ -39,13 +47,7 @@ STARTED_LEARNING_RATE = 0.03
 """Of all that begins with the ANN's weights."""
 
 
-_AUGMENT = (Crop(2), AlternatingFlip())
-_HALF = IF(detach_reset=True, v_init=0.5)
 _TAUGHT = KDSNNResponse(CANDIDATES["kdsnn"].chosen)
-
-
-def _parts(learning_rate: float) -> SGD:
-    return SGD(learning_rate, nesterov=True, norm_bias_factor=8.0)
 
 
 def whitened_at(learning_rate: float) -> Recipe:
@@ -53,8 +55,8 @@ def whitened_at(learning_rate: float) -> Recipe:
     return replace(
         scratch,
         name="standin-minutes-whitened",
-        data=replace(scratch.data, augment=_AUGMENT),
-        optimizer=_parts(learning_rate),
+        data=replace(scratch.data, augment=AUGMENT),
+        optimizer=parts(learning_rate),
         schedule=Triangle(),
         start=(Whitened(),),
     )
@@ -66,8 +68,8 @@ def distilled_at(learning_rate: float, epochs: int = 2, of_ann: int = 5) -> Reci
         _lasting(whitened, epochs),
         name="standin-minutes-distilled",
         method=_TAUGHT,
-        optimizer=_parts(learning_rate),
-        schedule=Linear(warmup_epochs=0.05),
+        optimizer=parts(learning_rate),
+        schedule=STARTED,
     )
     return from_ann(student, _lasting(ann, of_ann))
 
@@ -82,15 +84,15 @@ def _by_labels(recipe: Recipe) -> Recipe:
 
 
 def _half(recipe: Recipe) -> Recipe:
-    return replace(recipe, name=recipe.name.replace("start", "half"), neuron=_HALF)
+    return replace(recipe, name=recipe.name.replace("start", "half"), neuron=HALF)
 
 
 def _drawn(recipe: Recipe, epochs: int) -> Recipe:
     return replace(
         _lasting(recipe, epochs),
         name=f"{recipe.name}-drawn",
-        phases=(Phase(0.8, fewest_steps=1), Phase(1.0)),
-        reestimate=2048,
+        phases=STEPS_DRAWN,
+        reestimate=REESTIMATE,
     )
 
 
@@ -105,13 +107,13 @@ half = _half(start)
 rates = replace(
     distilled,
     name="standin-minutes-rates",
-    phases=(Phase(0.67, backward="rate"), Phase(1.0)),
+    phases=RATES_FIRST,
 )
 phases = replace(
     _lasting(whitened, 7),
     name="standin-minutes-phases",
-    phases=(Phase(0.6, steps=1, batch_size=256), Phase(1.0)),
-    reestimate=2048,
+    phases=ONE_STEP_FIRST,
+    reestimate=REESTIMATE,
 )
 drawn = replace(_drawn(whitened, 5), name="standin-minutes-drawn")
 distilled_drawn = _drawn(distilled, 2)
