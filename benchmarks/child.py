@@ -1,6 +1,7 @@
 """A measurement in a process of its own: `python -m benchmarks.child ROW[,ROW...] CONTENDER` prints one JSON line.
 
-Steps of several rows alternate, so that all of them meet the same weather.
+Steps of several rows alternate, so that all of them meet the same weather. Their memory is not told: what one has freed
+the next one takes.
 """
 
 import argparse
@@ -72,7 +73,8 @@ def measure(
     works, peaks, counted = [], [], [neuron_steps(task) for task in tasks]
     for task in tasks:
         works.append(begin(task, contender, device))
-        peaks.append(first_steps(works[-1], device, FIRST_STEPS))
+        peak = first_steps(works[-1], device, FIRST_STEPS)
+        peaks.append(peak if len(tasks) == 1 else None)
     shared = {
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
