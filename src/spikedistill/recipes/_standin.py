@@ -133,7 +133,7 @@ CANDIDATES: dict[str, Candidate] = {
     "dkd": Candidate(lambda beta: DKD(beta=beta), "beta", (0.1, 0.3, 1.0, 2.0, 8.0), 0.3, ANN),
     "logit-standardization": Candidate(LogitStandardization, "weight", (0.3, 1.0, 3.0, 9.0), 1.0, ANN),
     "kdsnn-feature": Candidate(lambda w: _with_labels(KDSNNFeature(w)), "weight", (1e-4, 3e-4, 1e-3), 3e-4, ANN),
-    "kdsnn and kdsnn-feature": Candidate(_both_of_kdsnn, "weight", (3e-5, 1e-4, 3e-4, 1e-3), 1e-4, ANN),
+    "kdsnn and kdsnn-feature": Candidate(_both_of_kdsnn, "weight", (1e-5, 3e-5, 1e-4, 3e-4, 1e-3), 3e-5, ANN),
     "lasnn": Candidate(lambda beta: _with_labels(LaSNN(beta=beta)), "beta", (100.0, 1000.0, 10_000.0), 1000.0, ANN),
     "fitnet": Candidate(lambda w: _with_labels(FitNet(w)), "weight", (1.0, 10.0, 100.0), 10.0, ANN),
     "bkdsnn": Candidate(BKDSNN, "alpha", (7e-6, 7e-5, 7e-4), 7e-5, ANN),
