@@ -24,7 +24,6 @@ Where sources differ:
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -52,7 +51,7 @@ def hint(
 ) -> Float[Tensor, ""]:
     """Mean of squared differences ("mean"), or half their sum, a mean over the batch (Eq. 3, "half_sum")."""
     if scale == "mean":
-        return torch.square(widened(student) - widened(teacher)).mean()
+        return F.mse_loss(widened(student), widened(teacher))
     return squared_distance(student, teacher) / 2
 
 

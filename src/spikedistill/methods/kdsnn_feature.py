@@ -47,7 +47,7 @@ from torch import Tensor, nn
 
 from spikedistill.methods.divergences import widened
 from spikedistill.methods.method import Losses, MethodModule, Side, Signals, Weights
-from spikedistill.methods.stages import Connector, OnStages, channels, maps, pairs_of, same_size
+from spikedistill.methods.stages import Connector, OnStages, channels, maps, pairs_of, same_size, squared_distance
 from spikedistill.values.checks import check_at_least, check_choice
 
 CITATION = """\
@@ -104,7 +104,7 @@ def margin_relu(x: Float[Tensor, "B C H W"], margins: Float[Tensor, " C"]) -> Fl
 def partial_l2(student: Float[Tensor, "B C H W"], teacher: Float[Tensor, "B C H W"]) -> Float[Tensor, ""]:
     """Eq. (6): (S - T)^2 but where S <= T <= 0; a sum over C, H, W, a mean over the batch."""
     ignored = (student <= teacher) & (teacher <= 0)
-    return torch.where(ignored, 0.0, torch.square(student - teacher)).sum() / len(student)
+    return squared_distance(student, torch.where(ignored, student.detach(), teacher))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -148,4 +147,4 @@ def align(inputs: int, outputs: int) -> nn.Module:
 
 def squared_distance(one: Float[Tensor, "B *shape"], other: Float[Tensor, "B *shape"]) -> Float[Tensor, ""]:
     """Sum of squared differences over all but the batch, mean over the batch, in 32 bits."""
-    return torch.square(widened(one) - widened(other)).sum() / len(one)
+    return F.mse_loss(widened(one), widened(other), reduction="sum") / len(one)
