@@ -121,7 +121,7 @@ def _with_labels(method: Method) -> Method:
 
 def _both_of_kdsnn(weight: float) -> Method:
     """Soft labels at the alpha that is chosen for them alone, and features."""
-    return Sum((KDSNNResponse(0.9), KDSNNFeature(weight)))
+    return Sum((candidate("kdsnn").method, KDSNNFeature(weight)))
 
 
 CANDIDATES: dict[str, Candidate] = {
