@@ -45,7 +45,7 @@ def test_full_losses_are_equation_8(pair, reduction):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("edges", EDGES)
-@pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1), (3, 3), (4, 2), (T, 1)])
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1), (3, 3), (4, 2), (5, 1), (T, 1)])
 def test_sliding_losses_are_equation_9(pair, window, stride, edges, reduction):
     parts = slices(pair.teacher - pair.student, window, stride, edges)
     count = len(parts) * window if reduction == "mean" else 1
@@ -59,7 +59,7 @@ def test_sliding_losses_are_equation_9(pair, window, stride, edges, reduction):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("edges", EDGES)
-@pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1), (4, 2), (T, 1)])
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1), (4, 2), (5, 1), (T, 1)])
 def test_rates_of_windows(pair, window, stride, edges, reduction):
     """One window at a time: sums over its steps, or means, of student and teacher."""
     parts = slices(pair.teacher - pair.student, window, stride, edges)
@@ -141,6 +141,26 @@ def test_a_student_that_fires_like_its_teacher_has_neither_loss_nor_a_gradient_t
     loss.backward()
     assert loss.item() == pytest.approx(0.0, abs=1e-12)
     assert student.logits.grad.abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("window", [1, 7, 32, 100])
+def test_windows_of_long_trains_of_spikes(window):
+    """As in the paper's figure 3: many windows hold no difference, and what is not a number is not hidden."""
+    generator = torch.Generator().manual_seed(0)
+    spikes = torch.randint(0, 2, (2, 100, 3, 4), generator=generator).float()
+    spikes[:, 20:70, 0] = 0.0
+    student, teacher = spikes[0].requires_grad_(), spikes[1]
+    method = DistillingSpikes(0.0, 1.0, 0.0, l2="sliding", window=window)
+    loss = method.losses(Signals(student), Signals(teacher), torch.zeros(3))["l2"]
+    loss.backward()
+    d = (teacher - student).detach().double().numpy()
+    norms = [np.linalg.norm(d[i : i + window], axis=0) for i in range(100 - window + 1)]
+    assert loss.item() == pytest.approx(np.mean(norms) / window, rel=1e-6)
+    assert student.grad.isfinite().all()
+    assert student.grad.any()
+    with torch.no_grad():
+        student[50, 0, 0] = math.nan
+        assert method.losses(Signals(student), Signals(teacher), torch.zeros(3))["l2"].isnan()
 
 
 def test_labels_are_not_looked_at(pair):

@@ -72,20 +72,34 @@ def full_l2(d: Float[Tensor, "T B K"], power: Power = "squared", reduction: Redu
     return d.square().mean() if reduction == "mean" else d.square().sum()
 
 
-def windows(
+def window_sums(
     x: Float[Tensor, "T B K"], window: int, stride: int = 1, edges: Edges = "valid"
-) -> Float[Tensor, "N B K window"]:
-    """All windows of a tensor over time; what is cut off at the end is 0."""
+) -> Float[Tensor, "N B K"]:
+    """The sums over all windows; what is cut off at the end is 0.
+
+    A window is put together from stretches of 1, 2, 4, ... steps, of which each is two of the last: additions of whole
+    tensors, as many as twice the digits of `window`, and no differences that would cancel.
+    """
     beyond = window - 1 if edges == "truncated" else 0
-    return F.pad(x, (0, 0, 0, 0, 0, beyond)).unfold(0, window, stride)
+    stretches = F.pad(x, (0, 0, 0, 0, 0, beyond))
+    last = len(stretches) - window
+    sums, begin, length = torch.zeros_like(stretches[: last + 1 : stride]), 0, 1
+    while True:
+        if window & length:
+            sums = sums + stretches[begin : begin + last + 1 : stride]
+            begin += length
+        if begin == window:
+            return sums
+        stretches = stretches[:-length] + stretches[length:]
+        length *= 2
 
 
 def sliding_l1(
     d: Float[Tensor, "T B K"], window: int, stride: int = 1, edges: Edges = "valid", reduction: Reduction = "mean"
 ) -> Float[Tensor, ""]:
     """Eq. (9), m = 1: the mean or the sum over windows, batch and classes of the windows' mean or sum of |d|."""
-    each = windows(d.abs(), window, stride, edges)
-    return each.mean() if reduction == "mean" else each.sum()
+    each = window_sums(d.abs(), window, stride, edges)
+    return each.mean() / window if reduction == "mean" else each.sum()
 
 
 def sliding_l2(
@@ -97,9 +111,11 @@ def sliding_l2(
     reduction: Reduction = "mean",
 ) -> Float[Tensor, ""]:
     """Eq. (9), m = 2: the sum of the windows' norms, squared or not; the mean divides by windows, Delta, B and K."""
-    each = windows(d, window, stride, edges)
-    norms = torch.linalg.vector_norm(each, dim=-1) if power == "norm" else each.square().sum(dim=-1)
-    return norms.mean() / window if reduction == "mean" else norms.sum()
+    each = window_sums(d.square(), window, stride, edges)
+    if power == "norm":
+        equal = each == 0.0  # where the root has no gradient; the norm's is 0
+        each = torch.where(equal, 1.0, each).sqrt().masked_fill(equal, 0.0)
+    return each.mean() / window if reduction == "mean" else each.sum()
 
 
 def sliding_rates(
@@ -111,7 +127,7 @@ def sliding_rates(
     reduction: Reduction = "mean",
 ) -> Float[Tensor, ""]:
     """The windows' differences in rate, absolute ("norm") or squared: a mean of rates, or a sum of sums over steps."""
-    each = windows(d, window, stride, edges).sum(dim=-1)
+    each = window_sums(d, window, stride, edges)
     each = each / window if reduction == "mean" else each
     each = each.abs() if power == "norm" else each.square()
     return each.mean() if reduction == "mean" else each.sum()
