@@ -14,9 +14,14 @@ from spikedistill.table import Table
 
 Groups = list[tuple[str, list[dict[str, str]]]]
 """Heading of each group, and its rows by heading of the column."""
-PLAIN_SIGNS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
-    sign: f"\\{sign}" for sign in "&%$#_{}"
-}
+PLAIN_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def printed(form: str, table: Table, lines: Sequence[Line], budget: str) -> str:
@@ -44,8 +49,12 @@ def _cells(table: Table, line: Line, difference: Difference | None) -> dict[str,
         cells[f"- {table.baseline} (95 %)"] = (
             "" if difference is None else f"{difference.mean:+.2f} ± {difference.half_width:.2f}"
         )
-        cells["p (Holm)"] = "" if difference is None else f"{difference.p_holm:.3f}"
+        cells["p (Holm)"] = "" if difference is None else _p(difference.p_holm)
     return cells | {"state": line.problem or line.state}
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _number(numbers: Numbers | None) -> str:
