@@ -48,6 +48,16 @@ def test_a_run_that_was_measured_has_a_figure_of_each_measure(make, scratch, tmp
     assert names == expected.split()
 
 
+def test_a_network_without_spikes_has_none_of_an_image(make, tmp_path):
+    """What is stored of an ANN's image is its one answer."""
+    none = {"firing_rates": [], "layers": []}
+    make(load_recipe("digits-teacher"), evaluations=[entry | none for entry in measured()])
+    (setting,) = found(tmp_path).settings
+    items = list(items_of(setting))
+    assert not any(isinstance(one, Problem) for one in items)
+    assert not any("spikes" in one.key or "rates" in one.key for one in items)
+
+
 def test_methods_on_one_student_are_compared(make, scratch, taught, tmp_path):
     make(scratch, 0.90, evaluations=measured(0))
     make(taught, 0.92, evaluations=measured(2))

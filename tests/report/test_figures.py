@@ -131,6 +131,11 @@ def test_a_raster_has_a_mark_for_each_spike():
         assert {(round(t - 1), round(i)) for t, i in marks} == {(t, i) for t, i in layer["spikes"]}
 
 
+def test_a_raster_without_layers_has_the_probabilities():
+    (axes,) = figures.raster(ENTRIES["sample"] | {"layers": []}).axes[:1]
+    assert axes.get_ylim() == (0, 102)
+
+
 def test_a_heat_map_is_the_denser_the_larger_the_rate():
     layers = [{"layer": "a", "by_step": [0.0, 0.1]}, {"layer": "b", "by_step": [0.2, 0.4]}]
     picture = figures.rates(layers).axes[0].images[0].get_array()

@@ -92,6 +92,8 @@ def _rates(setting: Setting, entry: Entry) -> Iterator[Item]:
 
 
 def _sample(setting: Setting, entry: Entry) -> Iterator[Item]:
+    if not entry["layers"]:  # of an ANN
+        return
     steps, last = len(entry["probabilities"]), entry["probabilities"][-1]
     answer = max(range(len(last)), key=lambda one: float(last[one]))
     said = (

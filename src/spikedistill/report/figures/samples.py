@@ -44,7 +44,7 @@ def raster(sample: Mapping[str, Any]) -> Figure:
     steps, width = len(probabilities), WIDTH
     figure = new_figure(width, 1.9 + (HIGH + 0.16) * len(layers))
     heights = [HIGH] * len(layers) + [1.2]
-    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes, layer in zip(panels, layers, strict=False):
         events = _spread(layer["spikes"], MOST_EVENTS)
         if steps <= FEW_STEPS:  # a step is a broad column
