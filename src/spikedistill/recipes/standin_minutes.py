@@ -96,11 +96,6 @@ def _drawn(recipe: Recipe, epochs: int) -> Recipe:
     )
 
 
-def half_drawn_at(learning_rate: float) -> Recipe:
-    """`half and drawn` in the time of 16 epochs."""
-    return _drawn(_half(_by_labels(distilled_at(learning_rate, 9, 18))), 12)
-
-
 plain = replace(scratch, name="standin-minutes-plain")
 whitened = whitened_at(LEARNING_RATE)
 short = replace(whitened, name="standin-minutes-short", start=())
@@ -123,6 +118,9 @@ phases = replace(
 drawn = replace(_drawn(whitened, 5), name="standin-minutes-drawn")
 distilled_drawn = _drawn(distilled, 2)
 _longer = distilled_at(STARTED_LEARNING_RATE, 9, 18)
+_LONGER_DRAWN = 12
+"""Epochs by labels with T drawn in the time of 16."""
+half_drawn = _drawn(_half(_by_labels(_longer)), _LONGER_DRAWN)
 
 
 def _label(recipe: Recipe) -> str:
@@ -143,7 +141,7 @@ table = Table(
         *_from_weights(distilled, 3, "4 epochs"),
         *(Row(_label(one), one, group="4 epochs") for one in (rates, phases, drawn)),
         Row("plain", _lasting(plain, 16), group="16 epochs"),
-        *_from_weights(_longer, 12, "16 epochs"),
+        *_from_weights(_longer, _LONGER_DRAWN, "16 epochs"),
         Row("distilled and drawn", _drawn(_longer, 11), group="16 epochs"),
     ),
     source=SOURCE,

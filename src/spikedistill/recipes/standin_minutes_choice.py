@@ -9,14 +9,19 @@ from dataclasses import replace
 
 from spikedistill.methods import CrossEntropy
 from spikedistill.recipe import Recipe
+from spikedistill.recipes._short import parts
 from spikedistill.recipes._standin import SOURCE
-from spikedistill.recipes.standin_minutes import STARTED_LEARNING_RATE, distilled_at, half_drawn_at, whitened_at
+from spikedistill.recipes.standin_minutes import distilled_at, half_drawn, whitened_at
 from spikedistill.recipes.standin_minutes import table as _table
 from spikedistill.table import Row, Table
 
 GROUP = "experiments"
 CITES = ("kdsnn",)
 LEARNING_RATES = (0.03, 0.1, 0.3)
+
+
+def _half_drawn_at(learning_rate: float) -> Recipe:
+    return replace(half_drawn, optimizer=parts(learning_rate))
 
 
 def _smoothed(recipe: Recipe, share: float) -> Recipe:
@@ -30,13 +35,12 @@ table = Table(
         for rung, recipe_at in (
             ("whitened", whitened_at),
             ("distilled", distilled_at),
-            ("half-drawn", half_drawn_at),
+            ("half-drawn", _half_drawn_at),
         )
         for rate in LEARNING_RATES
     )
     + tuple(
-        Row(f"label smoothing {share:g}", _smoothed(half_drawn_at(STARTED_LEARNING_RATE), share), group="half-drawn")
-        for share in (0.1, 0.2)
+        Row(f"label smoothing {share:g}", _smoothed(half_drawn, share), group="half-drawn") for share in (0.1, 0.2)
     ),
     source=SOURCE,
     seeds=(0,),
