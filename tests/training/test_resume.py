@@ -16,7 +16,7 @@ from spikedistill.methods import DKD, TET, TKS, TSER, KDSNNResponse, Method, Met
 from spikedistill.methods.divergences import cross_entropy
 from spikedistill.models import MLP, ConvNet
 from spikedistill.neurons import PLIF
-from spikedistill.optim import SGD, Adam, AdamW, Cosine, Phase, Step, Triangle
+from spikedistill.optim import SGD, Adam, AdamW, Cosine, Muon, Phase, Step, Triangle
 from spikedistill.runs import train as runs
 from spikedistill.training import loop
 
@@ -56,6 +56,7 @@ VARIANTS = {
     "drawn-steps": {"phases": (Phase(1.0, fewest_steps=1),)},
     "reestimated": {"ema": 0.9, "reestimate": 60, "phases": (Phase(0.4, steps=1), Phase(1.0))},
     "norm-biases": {"optimizer": SGD(0.05, norm_bias_factor=8.0), "schedule": Triangle()},
+    "muon": {"optimizer": Muon(0.05, nesterov=True), "model": ConvNet((4, 4), (8,))},
     "learned-neuron": {"neuron": PLIF(), "model": MLP((16, 8))},
     "ramped": {"method": TKS()},
     "dropout": {"model": ConvNet((4,), (8,), dropout=0.3)},

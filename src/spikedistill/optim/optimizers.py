@@ -57,8 +57,8 @@ class SGD(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        groups = _groups(modules, self.weight_decay, self.norm_bias_factor)
-        return _FusedSGD(groups, self.learning_rate, self.momentum, nesterov=self.nesterov, fused=True)
+        groups = groups_of(modules, self.weight_decay, self.norm_bias_factor)
+        return FusedSGD(groups, self.learning_rate, self.momentum, nesterov=self.nesterov, fused=True)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Adam(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        return _FusedAdam(_groups(modules, self.weight_decay, self.norm_bias_factor), self.learning_rate, fused=True)
+        return _FusedAdam(groups_of(modules, self.weight_decay, self.norm_bias_factor), self.learning_rate, fused=True)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class AdamW(Optimizer):
 
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """See `Optimizer.build`."""
-        return _FusedAdamW(_groups(modules, self.weight_decay, self.norm_bias_factor), self.learning_rate, fused=True)
+        return _FusedAdamW(groups_of(modules, self.weight_decay, self.norm_bias_factor), self.learning_rate, fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -88,8 +88,8 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group.get(FACTOR, 1.0)
 
 
-def _groups(modules: Iterable[nn.Module], weight_decay: float, bias_factor: float) -> list[dict[str, Any]]:
-    """Parameters with decay (weights of two or more dimensions) and without (norms, biases, neurons' scalars).
+def groups_of(modules: Iterable[nn.Module], weight_decay: float, bias_factor: float) -> list[dict[str, Any]]:
+    """Return parameters with decay (weights of two or more dimensions) and without (norms, biases, neurons' scalars).
 
     Where norms' biases have a factor of the learning rate, they are a third group.
     """
@@ -178,8 +178,8 @@ def _same_order(a: Tensor, b: Tensor) -> bool:
     return all(one == other for size, one, other in zip(a.shape, a.stride(), b.stride(), strict=True) if size > 1)
 
 
-class _FusedSGD(_InMemoryOrder, torch.optim.SGD):
-    pass
+class FusedSGD(_InMemoryOrder, torch.optim.SGD):
+    """Torch's SGD, over weights as they lie in memory."""
 
 
 class _FusedAdam(_InMemoryOrder, torch.optim.Adam):

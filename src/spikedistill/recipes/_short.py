@@ -2,7 +2,7 @@
 
 from spikedistill.data import AlternatingFlip, Crop
 from spikedistill.neurons import IF
-from spikedistill.optim import SGD, Linear, Phase
+from spikedistill.optim import SGD, Linear, Muon, Phase
 
 AUGMENT = (Crop(2), AlternatingFlip())
 STARTED = Linear(warmup_epochs=0.05)
@@ -19,3 +19,8 @@ HALF = IF(detach_reset=True, v_init=0.5)
 def parts(learning_rate: float) -> SGD:
     """Return the optimiser: Nesterov, and norms' biases at 8 times the rate."""
     return SGD(learning_rate, nesterov=True, norm_bias_factor=8.0)
+
+
+def filters_apart(learning_rate: float, filter_rate: float) -> Muon:
+    """Return the same, with filters by Muon."""
+    return Muon(learning_rate, nesterov=True, norm_bias_factor=8.0, filter_rate=filter_rate)

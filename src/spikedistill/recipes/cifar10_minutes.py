@@ -22,6 +22,10 @@ its schedule: `spikedistill table cifar10-minutes --run --jobs 2`. The longest o
 network under `weights/`. Beside it `half-drawn` has what was best on the stand-in since: by labels, the potential at
 half the threshold before the first step, and fewer epochs of the ANN for more of the student. What the minutes are on a
 machine, and the plot, is `python -m benchmarks.minutes`.
+
+`muon` (ten minutes) and `muon-hour` are `half-drawn` with Muon for filters, in the ANN and the student; they are
+recipes alone until their steps have been measured beside the others' (one takes 27 ms of a core longer). Muon's rates:
+`cifar10-minutes-choice`.
 """
 
 from dataclasses import replace
@@ -41,6 +45,7 @@ from spikedistill.recipes._short import (
     REESTIMATE,
     STARTED,
     STEPS_DRAWN,
+    filters_apart,
     parts,
 )
 from spikedistill.starts import Weights, Whitened, ann_of, from_ann
@@ -126,15 +131,28 @@ DISTILLED_DRAWN = {
     60: hour,
 }
 """By minutes."""
-half_drawn = replace(
-    hour,
-    name="cifar10-minutes-half-drawn",
-    neuron=HALF,
-    method=start.method,
-    teacher=None,
-    start=(Weights(FromRecipe(replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12))), Whitened()),
-    epochs=17,
-)
+
+
+def _half_drawn(ann: Recipe, epochs: int) -> Recipe:
+    return replace(
+        _distilled_drawn(ann, epochs),
+        name="cifar10-minutes-half-drawn",
+        neuron=HALF,
+        method=start.method,
+        teacher=None,
+        start=(Weights(FromRecipe(ann)), Whitened()),
+    )
+
+
+def _by_muon(ann: Recipe, epochs: int) -> Recipe:
+    filters = replace(ann, name=f"{ann.name}-muon", optimizer=filters_apart(0.1, 0.05))
+    return replace(_half_drawn(filters, epochs), name="cifar10-minutes-muon", optimizer=filters_apart(0.03, 0.02))
+
+
+_ann_of_hour = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
+half_drawn = _half_drawn(_ann_of_hour, 17)
+muon = _by_muon(ann_brief, 2)
+muon_hour = replace(_by_muon(_ann_of_hour, 17), name="cifar10-minutes-muon-hour")
 
 LADDER = (plain, short, whitened, start, distilled, rates)
 BESIDE = (phases, drawn, averaged, distilled_drawn)

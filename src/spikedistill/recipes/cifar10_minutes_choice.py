@@ -1,0 +1,45 @@
+"""What `cifar10-minutes-muon` has of its own, judged on validation images: Muon for filters, and its rates.
+
+The ANN of WRN16-2 in three epochs by SGD and by Muon; the student in one epoch from the ANN's weights, by labels. What
+is best here is written into `cifar10_minutes.py` by hand.
+"""
+
+from dataclasses import replace
+
+from spikedistill.optim import Optimizer
+from spikedistill.recipe import Recipe
+from spikedistill.recipes._short import filters_apart, parts
+from spikedistill.recipes.cifar10_minutes import ann, muon
+from spikedistill.table import Row, Table
+
+GROUP = "experiments"
+FILTER_RATES = (0.02, 0.05, 0.1)
+STARTED_FILTER_RATES = (0.007, 0.02, 0.05)
+
+
+def _judged(recipe: Recipe, epochs: int) -> Recipe:
+    data = replace(recipe.data, validation=5000)
+    return replace(recipe, data=data, epochs=epochs, evaluate_every=epochs)
+
+
+def _row(recipe: Recipe, label: str, optimizer: Optimizer, group: str) -> Row:
+    name = f"{recipe.name}-{label.lower().replace(' ', '-')}"
+    return Row(label, replace(recipe, name=name, optimizer=optimizer), group=group)
+
+
+_ann, _student = _judged(ann, 3), _judged(muon, 1)
+table = Table(
+    "Short trainings of WRN16-2: choice of the optimiser on validation images",
+    (
+        _row(_ann, "SGD", parts(0.1), "ANN, 3 epochs"),
+        *(_row(_ann, f"Muon {rate:g}", filters_apart(0.1, rate), "ANN, 3 epochs") for rate in FILTER_RATES),
+        *(
+            _row(_student, f"Muon {rate:g}", filters_apart(0.03, rate), "student, 1 epoch")
+            for rate in STARTED_FILTER_RATES
+        ),
+    ),
+    source="An experiment of ours, no paper's setting",
+    seeds=(0,),
+    columns=("validation",),
+    note="The column `validation` chooses; the accuracy stands beside it and chooses nothing.",
+)
