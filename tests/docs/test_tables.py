@@ -30,7 +30,7 @@ def test_every_table_is_there():
 
 def test_tables_without_a_reduction_are_named():
     missing = {name for name, table in recipe_files.shipped_tables().items() if table.cpu is None}
-    ours = {name for name in recipe_files.shipped_tables() if name.startswith("standin") or name.endswith("-minutes")}
+    ours = {name for name in recipe_files.shipped_tables() if name.startswith("standin") or "-minutes" in name}
     assert missing == {"tser-table-2"} | ours
     assert "| `tser-table-2` | ImageNet | none |" in PAGE
 

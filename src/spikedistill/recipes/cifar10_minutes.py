@@ -144,15 +144,19 @@ def _half_drawn(ann: Recipe, epochs: int) -> Recipe:
     )
 
 
-def _by_muon(ann: Recipe, epochs: int) -> Recipe:
-    filters = replace(ann, name=f"{ann.name}-muon", optimizer=filters_apart(0.1, 0.05))
-    return replace(_half_drawn(filters, epochs), name="cifar10-minutes-muon", optimizer=filters_apart(0.03, 0.02))
+def _ann_by_muon(ann: Recipe) -> Recipe:
+    return replace(ann, name=f"{ann.name}-muon", optimizer=filters_apart(0.1, 0.05))
 
 
-_ann_of_hour = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
-half_drawn = _half_drawn(_ann_of_hour, 17)
-muon = _by_muon(ann_brief, 2)
-muon_hour = replace(_by_muon(_ann_of_hour, 17), name="cifar10-minutes-muon-hour")
+def _by_muon(half_drawn: Recipe) -> Recipe:
+    return replace(half_drawn, name="cifar10-minutes-muon", optimizer=filters_apart(0.03, 0.02))
+
+
+ann_12_epochs = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
+half_drawn = _half_drawn(ann_12_epochs, 17)
+ann_brief_muon, ann_12_epochs_muon = _ann_by_muon(ann_brief), _ann_by_muon(ann_12_epochs)
+muon = _by_muon(_half_drawn(ann_brief_muon, 2))
+muon_hour = replace(_by_muon(_half_drawn(ann_12_epochs_muon, 17)), name="cifar10-minutes-muon-hour")
 
 LADDER = (plain, short, whitened, start, distilled, rates)
 BESIDE = (phases, drawn, averaged, distilled_drawn)

@@ -13,6 +13,7 @@ from spikedistill.recipes.cifar10_minutes import ann, muon
 from spikedistill.table import Row, Table
 
 GROUP = "experiments"
+CITES = ("kdsnn",)
 FILTER_RATES = (0.02, 0.05, 0.1)
 STARTED_FILTER_RATES = (0.007, 0.02, 0.05)
 
