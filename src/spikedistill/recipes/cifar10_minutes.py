@@ -135,12 +135,14 @@ DISTILLED_DRAWN = {
 
 def _half_drawn(ann: Recipe, epochs: int) -> Recipe:
     return replace(
-        _distilled_drawn(ann, epochs),
+        start,
         name="cifar10-minutes-half-drawn",
         neuron=HALF,
-        method=start.method,
-        teacher=None,
         start=(Weights(FromRecipe(ann)), Whitened()),
+        phases=STEPS_DRAWN,
+        reestimate=REESTIMATE,
+        epochs=epochs,
+        evaluate_every=min(5, epochs),
     )
 
 
