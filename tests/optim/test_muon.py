@@ -85,12 +85,23 @@ def test_filters_alone_are_apart_and_every_parameter_is_in_one_group():
 
 def test_a_filter_without_a_gradient_stays():
     layers = nn.ModuleList([nn.Conv2d(2, 3, 3), nn.Conv2d(2, 3, 3)])
-    before = layers[1].weight.detach().clone()
+    moved, stayed = (layer.weight.detach().clone() for layer in layers)
     optimizer = Muon().build([layers])
     layers[0](torch.ones(1, 2, 3, 3)).sum().backward()
     optimizer.step()
-    assert torch.equal(layers[1].weight, before)
+    assert not torch.equal(layers[0].weight, moved)
+    assert torch.equal(layers[1].weight, stayed)
     assert layers[0].weight.grad is not None
+
+
+def test_a_closure_is_refused_before_anything_moves():
+    layer = nn.Conv2d(2, 3, 3)
+    layer(torch.ones(1, 2, 3, 3)).sum().backward()
+    before, grad = layer.weight.detach().clone(), layer.weight.grad
+    with pytest.raises(TypeError, match="closure"):
+        Muon().build([layer]).step(lambda: 0.0)
+    assert torch.equal(layer.weight, before)
+    assert layer.weight.grad is grad
 
 
 @pytest.mark.parametrize("fields", [{"filter_rate": 0.0}, {"filter_decay": -0.1}, {"filter_rate": float("nan")}])

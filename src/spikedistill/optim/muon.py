@@ -49,12 +49,15 @@ class Muon(SGD):
 class _Muon(FusedSGD):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         filters = list(self._filters())
+        for _, weight, _ in filters:
+            weight.grad = None  # so that SGD passes it by
+        try:
+            super().step(closure)
+        finally:
+            for _, weight, grad in filters:
+                weight.grad = grad
         for group, weight, grad in filters:
             self._move(group, weight, grad)
-            weight.grad = None  # so that SGD passes it by
-        super().step(closure)
-        for _, weight, grad in filters:
-            weight.grad = grad
 
     def _filters(self) -> Iterator[tuple[dict[str, Any], nn.Parameter, Tensor]]:
         for group in self.param_groups:
