@@ -124,7 +124,7 @@ class Recipe:
     norm: Normalisation = BatchNorm()
     """Norm of all layers that have one."""
     steps: int = 4
-    """T, the number of time steps of a spiking network in training and in `accuracy`; an ANN has one."""
+    """T, the time steps of a spiking network in training and in `accuracy`; an ANN has one."""
     method: Method = CrossEntropy()
     """Loss."""
     teacher: Teacher | None = None
@@ -138,8 +138,8 @@ class Recipe:
     start: tuple[Start, ...] = field(default=(), metadata={"added": True})
     """What is done to the network before its first step, in this order: weights of another one, say."""
     reestimate: int = field(default=0, metadata={"added": True})
-    """Training images on which the norms' statistics of what is evaluated and kept are estimated anew, at the recipe's
-    T; 0 for the running ones, whatever T they are of (`spikedistill.evaluate.norms`)."""
+    """Training images on which the norms' statistics of what is evaluated and kept are estimated anew; 0 for the
+    running ones. It is done at the recipe's T, whatever T the running ones are of (`spikedistill.evaluate.norms`)."""
     evaluate_every: int = 1
     """Epochs from one evaluation to the next; the last epoch is always evaluated."""
     precision: Precision = "auto"

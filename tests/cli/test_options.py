@@ -13,7 +13,7 @@ from spikedistill.errors import InputError
 from spikedistill.neurons import ATan, ReLU
 from spikedistill.optim import AdamW
 from spikedistill.optim.phases import Phase
-from spikedistill.recipe import Recipe
+from spikedistill.recipe import Method, Recipe
 from spikedistill.recipes import _files as recipe_files
 from spikedistill.teachers import FromModule, FromRecipe, FromRun
 from spikedistill.values.kinds import named_kinds
@@ -205,11 +205,20 @@ def test_help_is_about_the_recipe(words, override, capsys):
     with pytest.raises(SystemExit):
         override("digits-tser", *words.split())
     text = capsys.readouterr().out
-    assert len(text.splitlines()) < 120
     assert max(map(len, text.splitlines())) <= 130
     for said in ("--method.alpha FLOAT", "[0.9]", "--neuron {", "cross-entropy", "Passes over the training set [200]"):
         assert said in text
     assert "--teacher.recipe.epochs" not in text
+
+
+def test_help_is_short_and_breaks_no_name(command):
+    """In a process of its own: data sets of other tests are choices too."""
+    text = command("train", "digits-tser", "--help").stdout
+    assert 90 < len(text.splitlines()) < 120
+    choices = next(line for line in text.split("  --") if line.startswith("method {")).partition("}")[0]
+    assert choices.count("\n") > 0
+    names = {name.strip() for name in choices.partition("{")[2].split(",")}
+    assert {"cross-entropy", "hta-kl", "weak-to-strong"} < names <= set(named_kinds(Method))
 
 
 @pytest.mark.parametrize(

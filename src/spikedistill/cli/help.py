@@ -82,9 +82,17 @@ def _line(path: str, hint: Any, value: Any, doc: str) -> Iterator[str]:
         yield f"{left:{INDENT}}{lines[0]}"
         lines = lines[1:]
     else:
-        yield from textwrap.wrap(left, WIDTH, subsequent_indent=" " * 6, break_long_words=False)
+        yield from _wrap_choices(left)
     for line in lines:
         yield f"{'':{INDENT}}{line}"
+
+
+def _wrap_choices(text: str) -> list[str]:
+    """Return lines that end after a comma: no choice is broken in two."""
+    lines = textwrap.wrap(
+        text.replace(",", ", "), WIDTH, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(", ", ",") for line in lines]
 
 
 def _takes(hint: Any) -> str:

@@ -47,8 +47,8 @@ class BatchNorm(Normalisation):
     start: float = 1.0
     """Weight of every channel before training; its bias is 0."""
     branch: float = field(default=1.0, metadata={"added": True})
-    """Factor of `start` where a residual block adds the norm's output to another branch (`resnet`, `cifar-resnet`,
-    `resnet19`; the other networks add what no norm gives)."""
+    """Factor of `start` where a residual block adds the norm's output to another branch. `resnet`, `cifar-resnet` and
+    `resnet19` do; the other networks add what no norm gives."""
 
     def __post_init__(self) -> None:
         check_share(self, "momentum")

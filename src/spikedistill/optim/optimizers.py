@@ -26,8 +26,8 @@ class Optimizer:
     weight_decay: float = field(default=0.0, kw_only=True)
     """Of weights with two or more dimensions."""
     norm_bias_factor: float = field(default=1.0, kw_only=True, metadata={"added": True})
-    """Factor of the learning rate for the biases of norms, each of which shifts its neurons' threshold; 64 in short
-    trainings of ANNs (Page, "How to train your ResNet", 2019; airbench94, arXiv 2404.00498)."""
+    """Factor of the learning rate for the biases of norms, each of which shifts its neurons' threshold. Short trainings
+    of ANNs take 64 (Page, "How to train your ResNet", 2019; airbench94, arXiv 2404.00498)."""
 
     def __post_init__(self) -> None:
         check_above(self, "learning_rate", "norm_bias_factor")
