@@ -58,6 +58,18 @@ def test_rows_are_chosen_by_label_group_and_pattern(student):
         whole.chosen(["full L2"])
 
 
+def test_a_comma_of_a_name_is_no_separator(student):
+    whole = table(*(Row(label, student, group="CIFAR-10, grey") for label in ("L1", "L1, 32", "L1, 32, 8")))
+    for text, patterns in (
+        ("", ()),
+        ("L1,l1, 32", ("L1", "l1, 32")),
+        ("L1, 32, 8, CIFAR-10, grey: L1,", ("L1, 32, 8", "CIFAR-10, grey: L1")),
+        ("L1, *,none", ("L1", "*", "none")),
+        ("cifar-10, grey", ("cifar-10, grey",)),
+    ):
+        assert whole.patterns(text) == patterns
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

@@ -113,6 +113,17 @@ class Table:
             recipe = change(recipe, row.cpu) if row.cpu else recipe
         return with_seed(recipe, seed, self.teacher_seed == "tied" and any(map(_trains, recipe.parts)))
 
+    def patterns(self, text: str) -> tuple[str, ...]:
+        """Return what `chosen` takes from a text, parted at its commas but not at those of a row's name."""
+        pieces, found = text.split(","), []
+        named = {name.lower() for row in self.rows for name in _names(row)}
+        while pieces:
+            joined = (count for count in range(len(pieces), 1, -1) if ",".join(pieces[:count]).strip().lower() in named)
+            count = next(joined, 1)
+            found.append(",".join(pieces[:count]).strip())
+            pieces = pieces[count:]
+        return tuple(filter(None, found))
+
     def chosen(self, patterns: Sequence[str]) -> tuple[Row, ...]:
         """Return the rows that one of the patterns names; all where there are none.
 
@@ -123,11 +134,11 @@ class Table:
         """
 
         def names(row: Row) -> set[str]:
-            return {name.lower() for name in (row.label, row.group, row.title) if name}
+            return {name.lower() for name in _names(row)}
 
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern.lower()) for row in self.rows for name in names(row)):
-                known = dict.fromkeys(name for row in self.rows for name in (row.label, row.group, row.title) if name)
+                known = dict.fromkeys(name for row in self.rows for name in _names(row))
                 hint = nearest(pattern, known)
                 raise InputError(f"No row is called {shown(pattern)}.{hint} Rows: {', '.join(known)[:1000]}.")
         chosen = [
@@ -136,6 +147,10 @@ class Table:
             if not patterns or any(fnmatchcase(name, one.lower()) for name in names(row) for one in patterns)
         ]
         return tuple(chosen)
+
+
+def _names(row: Row) -> list[str]:
+    return [name for name in (row.label, row.group, row.title) if name]
 
 
 def _as_name(title: str) -> str:

@@ -34,7 +34,7 @@ def table_command(words: list[str]) -> int:
         _list_tables(given)
         return 0
     table = _with_columns(recipe_files.load_table(given.table), given.columns or "")
-    rows = table.chosen(tuple(filter(None, (given.rows or "").split(","))))
+    rows = table.chosen(table.patterns(given.rows or ""))
     if given.baseline is not None:
         table = _with_baseline(table, rows, given.baseline)
     chosen_seeds = table.seeds if given.seeds is None else seeds.parse_seeds(given.seeds)
