@@ -151,7 +151,7 @@ def _ann_by_muon(ann: Recipe) -> Recipe:
 
 
 def _by_muon(half_drawn: Recipe) -> Recipe:
-    return replace(half_drawn, name="cifar10-minutes-muon", optimizer=filters_apart(0.03, 0.02))
+    return replace(half_drawn, name="cifar10-minutes-muon", optimizer=filters_apart(0.03, 0.007))
 
 
 ann_12_epochs = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
