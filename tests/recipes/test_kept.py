@@ -56,7 +56,8 @@ def beside(run):
 
 @cache
 def shipped(name, seed):
-    """What this library has under a name for a seed: a recipe, and what tables train in any budget, teachers too."""
+    """What this library has under a name for a seed: a recipe, and what tables train in any budget, teachers and starts
+    too."""
     found = [with_seed(recipe_files.load(name), seed, tied=True)] if name in RECIPES else []
     for table in TABLES:
         for row in table.rows:
@@ -64,9 +65,13 @@ def shipped(name, seed):
                 continue
             for budget in ("paper", "cpu") if table.cpu is not None else ("paper",):
                 recipe = table.recipe(row, seed, budget)
-                found += [recipe, *recipes_of(recipe.teacher)]
+                found += [recipe, *trained_for(recipe)]
     return found
 
 
 def names_of(recipe):
-    return {recipe.name, *(one.name for one in recipes_of(recipe.teacher))}
+    return {one.name for one in (recipe, *trained_for(recipe))}
+
+
+def trained_for(recipe):
+    return [one for part in recipe.parts for one in recipes_of(part)]

@@ -23,9 +23,9 @@ network under `weights/`. Beside it `half-drawn` has what was best on the stand-
 half the threshold before the first step, and fewer epochs of the ANN for more of the student. What the minutes are on a
 machine, and the plot, is `python -m benchmarks.minutes`.
 
-`muon` (ten minutes) and `muon-hour` are `half-drawn` with Muon for filters, in the ANN and the student; they are
-recipes alone until their steps have been measured beside the others' (one takes 27 ms of a core longer). Muon's rates:
-`cifar10-minutes-choice`.
+`muon` (ten minutes), `muon-quarter` (of an hour) and `muon-hour` are `half-drawn` with Muon for filters, in the ANN and
+the student; they are recipes alone until their steps have been measured beside the others' (one takes 27 ms of a core
+longer). Muon's rates: `cifar10-minutes-choice`.
 """
 
 from dataclasses import replace
@@ -158,6 +158,7 @@ ann_12_epochs = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
 half_drawn = _half_drawn(ann_12_epochs, 17)
 ann_brief_muon, ann_12_epochs_muon = _ann_by_muon(ann_brief), _ann_by_muon(ann_12_epochs)
 muon = _by_muon(_half_drawn(ann_brief_muon, 2))
+muon_quarter = replace(_by_muon(_half_drawn(ann_brief_muon, 3)), name="cifar10-minutes-muon-quarter")
 muon_hour = replace(_by_muon(_half_drawn(ann_12_epochs_muon, 17)), name="cifar10-minutes-muon-hour")
 
 LADDER = (plain, short, whitened, start, distilled, rates)
