@@ -175,7 +175,7 @@ def test_kernels_and_definitions_agree(model: Model, monkeypatch: pytest.MonkeyP
 def test_networks_keep_as_bits_what_is_bits(model: Model, cpu_kernels: None) -> None:
     """In bfloat16 every layer answers as torch does, forward and backward; sums of spikes are not kept as bits.
 
-    It computes in float32 on the rounded numbers: its bfloat16 reads memory that nobody wrote (`dispatch._geometry`).
+    Torch is asked in float32: its bfloat16 reads memory that nobody wrote (`dispatch._geometry`).
     """
     torch.manual_seed(0)
     network = model.build(SHAPE, 5, IF())
