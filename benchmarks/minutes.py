@@ -19,7 +19,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -30,7 +30,7 @@ from benchmarks.ratios import ratio
 from benchmarks.rows import LADDERS, MINUTES, OPPONENTS_STEP
 from benchmarks.tasks import RecipeStep
 from spikedistill.neurons import IF
-from spikedistill.optim import Cosine
+from spikedistill.optim import Cosine, Optimizer
 from spikedistill.optim.phases import Settings
 from spikedistill.recipe import UNNAMED, Recipe, everywhere, recipes_of
 from spikedistill.recipes._files import load, load_table
@@ -127,9 +127,14 @@ def _as_steps_see_it(recipe: Recipe) -> Recipe:
         phases=(),
         batch_size=1,
         schedule=Cosine(),
-        optimizer=replace(recipe.optimizer, learning_rate=1.0),
+        optimizer=_at_rate_one(recipe.optimizer),
         start=tuple(one for one in recipe.start if not isinstance(one, once)),
     )
+
+
+def _at_rate_one(optimizer: Optimizer) -> Optimizer:
+    rates = {"learning_rate", "filter_rate"} & {one.name for one in fields(optimizer)}
+    return replace(optimizer, **dict.fromkeys(rates, 1.0))
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,13 @@ def _ladder(table: str) -> tuple[Row, ...]:
 
 
 LADDERS = {
-    "cifar10-minutes": (*_ladder("cifar10-minutes"), _minutes("cifar10-minutes-averaged")),
+    "cifar10-minutes": (
+        *_ladder("cifar10-minutes"),
+        _minutes("cifar10-minutes-averaged"),
+        _minutes("cifar10-minutes-ann-brief-muon", 128, 1),
+        _minutes("cifar10-minutes-muon", drawn=4),
+        _minutes("cifar10-minutes-muon", share=0.8),
+    ),
     "standin-minutes": _ladder("standin-minutes"),
     "mnist-minutes": (
         _minutes("mnist-minutes-ann", 128, 1),

@@ -160,9 +160,21 @@ ann_brief_muon, ann_12_epochs_muon = _ann_by_muon(ann_brief), _ann_by_muon(ann_1
 muon = _by_muon(_half_drawn(ann_brief_muon, 2))
 muon_quarter = replace(_by_muon(_half_drawn(ann_brief_muon, 3)), name="cifar10-minutes-muon-quarter")
 muon_hour = replace(_by_muon(_half_drawn(ann_12_epochs_muon, 17)), name="cifar10-minutes-muon-hour")
+MUON = {15: muon_quarter, 60: muon_hour}
+"""By minutes, those longer than ten."""
 
 LADDER = (plain, short, whitened, start, distilled, rates)
-BESIDE = (phases, drawn, averaged, distilled_drawn)
+BESIDE = (phases, drawn, averaged, distilled_drawn, muon)
+LONGER = {
+    minutes: {
+        "plain": replace(plain, epochs=PLAIN_EPOCHS[minutes]),
+        "distilled-drawn": DISTILLED_DRAWN[minutes],
+        **({"half-drawn": half_drawn} if minutes == 60 else {}),
+        **({"muon": MUON[minutes]} if minutes in MUON else {}),
+    }
+    for minutes in PLAIN_EPOCHS
+}
+"""By minutes, and label."""
 
 
 def _label(recipe: Recipe) -> str:
@@ -175,13 +187,9 @@ table = Table(
         *(Row(_label(one), one, group="10 minutes") for one in (*LADDER, *BESIDE)),
         *(
             Row(label, one, group=f"{minutes} minutes")
-            for minutes, epochs in PLAIN_EPOCHS.items()
-            for label, one in (
-                ("plain", replace(plain, epochs=epochs)),
-                ("distilled-drawn", DISTILLED_DRAWN[minutes]),
-            )
+            for minutes, labelled in LONGER.items()
+            for label, one in labelled.items()
         ),
-        Row("half-drawn", half_drawn, group="60 minutes"),
     ),
     source="An experiment of ours, no paper's setting",
     seeds=(0, 1, 2),
