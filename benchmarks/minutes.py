@@ -6,9 +6,9 @@
     python -m benchmarks.minutes --table mnist-minutes --runs runs
 
 Minutes are steps x the time of a step with all cores; recipes that differ in nothing that a step notices share one
-measurement (`Step`). A teacher or start that a row trains is counted whole, once where it is both; evaluation,
-compilation and reading of data are not. The time to a target is the smallest budget whose median over seeds reaches it:
-each budget is a run of its own, with its schedule.
+measurement (`Step`), and one machine's times are not mixed with another's. A teacher or start that a row trains is
+counted whole, once where it is both; evaluation, compilation and reading of data are not. The time to a target is the
+smallest budget whose median over seeds reaches it: each budget is a run of its own, with its schedule.
 
 The opponent is SpikingJelly at its fastest with the recipe of `plain`. Its network gives our logits and gradients
 (tests/benchmarks/test_contenders.py), so that the runs of `plain` stand for its accuracy after as many steps; its
@@ -27,7 +27,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from benchmarks.ratios import ratio
-from benchmarks.rows import LADDERS, MINUTES, OPPONENTS_STEP
+from benchmarks.rows import LADDERS, OPPONENTS_STEP
 from benchmarks.tasks import RecipeStep
 from spikedistill.neurons import IF
 from spikedistill.optim import Cosine, Optimizer
@@ -142,7 +142,8 @@ class Steps:
     """What steps take on a machine, in seconds."""
 
     of_recipes: Mapping[Step, float]
-    of_opponent: float
+    of_opponent: float | None
+    """None for tables which it does not stand beside."""
     machine: str
 
     def of(self, recipe: Recipe, share: float) -> float:
@@ -157,37 +158,40 @@ class Steps:
         return found
 
 
-def seconds_of_steps(path: Path) -> Steps:
-    """Return the seconds of a step, each of its newest measurement.
+def seconds_of_steps(path: Path, table: str = TABLE) -> Steps:
+    """Return the seconds of a step of a ladder, each of its newest measurement on one machine, the first step's newest.
 
     A ladder's first step has its own; others that, times the median of their ratios to it, formed round by round.
 
     Raises:
-        SystemExit: a row of the group has not been measured.
+        SystemExit: a row of the ladder has not been measured there.
     """
+    ladder = LADDERS[table]
     with path.open(newline="") as file:
         measured = [line for line in csv.DictReader(file) if line["quick"] == "0" and line["ms"]]
-    found = {(line["row"], line["contender"]): line for line in measured}
-    needed = [(row.name, name) for row in MINUTES for name in row.contenders if name not in OPPONENTS]
-    lacking = next((row for row, name in needed if (row, name) not in found), None)
+    machine = next((_machine(line) for line in reversed(measured) if line["row"] == ladder[0].name), None)
+    found = {(line["row"], line["contender"]): line for line in measured if _machine(line) == machine}
     theirs = [
         float(found[OPPONENTS_STEP.name, name]["ms"]) for name in OPPONENTS if (OPPONENTS_STEP.name, name) in found
     ]
-    if lacking or not theirs:
-        sys.exit(
-            f"{path} has no {lacking or OPPONENTS_STEP.name}. Measure on a quiet machine: python -m benchmarks minutes"
-        )
+    lacking = [row.name for row in ladder if (row.name, row.base) not in found]
+    lacking += [OPPONENTS_STEP.name] if table == TABLE and not theirs else []
+    if lacking:
+        where = f" of {machine}" if machine else ""
+        sys.exit(f"{path} has no {lacking[0]}{where}. Measure on a quiet machine: python -m benchmarks minutes")
+    one = found[ladder[0].name, ladder[0].base]
     seconds = {}
-    for rows in LADDERS.values():
-        one = found[rows[0].name, rows[0].base]
-        for row in rows:
-            compared = ratio(_rounds(found[row.name, row.base]), _rounds(one))
-            assert isinstance(row.task, RecipeStep)
-            assert compared is not None
-            step = step_of(load(row.task.recipe), row.task.share)
-            seconds[step] = float(one["ms"]) / 1000 * compared.median / row.task.drawn
-    machine = f"{one['cpu']}, {one['threads']} threads, {one['date'][:10]}"
-    return Steps(seconds, min(theirs) / 1000, machine)
+    for row in ladder:
+        compared = ratio(_rounds(found[row.name, row.base]), _rounds(one))
+        assert isinstance(row.task, RecipeStep)
+        assert compared is not None
+        step = step_of(load(row.task.recipe), row.task.share)
+        seconds[step] = float(one["ms"]) / 1000 * compared.median / row.task.drawn
+    return Steps(seconds, min(theirs) / 1000 if theirs else None, f"{machine}, {one['date'][:10]}")
+
+
+def _machine(line: Mapping[str, str]) -> str:
+    return f"{line['cpu']}, {line['threads']} threads"
 
 
 def _rounds(line: Mapping[str, str]) -> list[float]:
@@ -219,6 +223,7 @@ def point(row: Row, own: Sequence[Cell], root: Path, steps: Steps) -> Point:
 
 def opponent(points: Sequence[Point], steps: Steps) -> list[Point]:
     """Return what SpikingJelly needs for what runs of `plain` did."""
+    assert steps.of_opponent is not None
     slower = steps.of_opponent / steps.of(load(f"{TABLE}-{PLAIN}"), 0.0)
     return [replace(one, rung=OPPONENT, own=one.own * slower) for one in points if one.rung == PLAIN]
 
@@ -314,12 +319,12 @@ def _name(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Print table and targets, draw the picture."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.minutes", description=__doc__)
-    parser.add_argument("--table", default=TABLE, help="a table whose steps the group `minutes` measures")
+    parser.add_argument("--table", default=TABLE, choices=LADDERS, help="whose steps the group of its name measures")
     parser.add_argument("--runs", type=Path, default=ROOT / "results" / "minutes")
     parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks" / "results.csv")
     parser.add_argument("--picture", type=Path, help="docs/minutes.svg, for the repository's own")
     options = parser.parse_args(words)
-    steps = seconds_of_steps(options.csv)
+    steps = seconds_of_steps(options.csv, options.table)
     table = load_table(options.table)
     made = cells(table, table.rows, table.seeds, options.runs, device="cpu")
     by_row = [(row, [cell for cell in made if cell.row is row]) for row in table.rows]

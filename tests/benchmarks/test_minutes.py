@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.results import COLUMNS
-from benchmarks.rows import MINUTES
+from benchmarks.rows import LADDERS, MINUTES
 
 from benchmarks import minutes
 from spikedistill.recipe import recipes_of
@@ -15,7 +15,6 @@ from spikedistill.runs.cells import cells
 from spikedistill.runs.rehearse import phase_starts
 
 TABLE = load_table(minutes.TABLE)
-MNIST = load_table("mnist-minutes")
 STANDIN = load_table("standin-minutes")
 
 
@@ -54,10 +53,10 @@ def test_a_row_is_a_phase_of_its_recipe(row):
         assert (settings.steps if recipe.neuron.spiking else 1) == row.task.steps
 
 
-@pytest.mark.parametrize("table", [TABLE, MNIST, STANDIN], ids=["cifar10", "mnist", "standin"])
-def test_every_step_of_the_table_is_known(table, measured):
-    known = minutes.seconds_of_steps(measured).of_recipes
-    for row in table.rows:
+@pytest.mark.parametrize("name", LADDERS)
+def test_every_step_of_the_table_is_known(name, measured):
+    known = minutes.seconds_of_steps(measured, name).of_recipes
+    for row in load_table(name).rows:
         for one in (row.recipe, *(inner for part in row.recipe.parts for inner in recipes_of(part))):
             assert {minutes.step_of(one, share) for share in phase_starts(one)} <= set(known)
 
@@ -101,7 +100,7 @@ def test_a_step_that_no_row_measures_is_said(measured):
 
 def test_no_rung_of_the_stand_in_takes_longer_than_training_from_scratch(tmp_path):
     """By the steps that were measured: what is compared there are equal minutes."""
-    steps = minutes.seconds_of_steps(minutes.ROOT / "benchmarks" / "results.csv")
+    steps = minutes.seconds_of_steps(minutes.ROOT / "benchmarks" / "results.csv", "standin-minutes")
     made = cells(STANDIN, STANDIN.rows, (0,), tmp_path, device="cpu")
     points = [minutes.point(cell.row, [cell], tmp_path, steps) for cell in made]
     for one in points:
@@ -123,7 +122,9 @@ def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_pat
         ("10 minutes: rates", 2, 4),
         ("10 minutes: phases", 5, 0),
         ("10 minutes: drawn", 4, 0),
+        ("10 minutes: muon", 2, 4),
         ("60 minutes: distilled-drawn", 10, 25),
+        ("60 minutes: muon", 17, 12),
     ):
         assert points[title].own == pytest.approx(own * epoch)
         assert points[title].others == pytest.approx(others * of_ann)
@@ -178,9 +179,35 @@ def test_a_machine_that_slows_down_for_a_round_slows_no_rung(measured):
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(lines)
-    steps = minutes.seconds_of_steps(measured)
+    steps = minutes.seconds_of_steps(measured, "standin-minutes")
     assert steps.of(load("standin-minutes-plain"), 0.0) == pytest.approx(0.1)
     assert steps.of(load("standin-minutes-short"), 0.0) == pytest.approx(0.11)
+
+
+def test_times_of_two_machines_are_not_mixed(measured):
+    """The newest machine is asked, and what only the other one has measured is missing there."""
+    with measured.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+
+    def measure_again(*rows):
+        with measured.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            for line in lines:
+                if line["row"] in rows and line["quick"] == "0":
+                    ms = 2 * float(line["ms"])
+                    writer.writerow(line | {"cpu": "another", "ms": ms, "ms_rounds": ms})
+
+    (first, *others) = (row.name for row in LADDERS["mnist-minutes"])
+    measure_again(*others)
+    assert minutes.seconds_of_steps(measured, "mnist-minutes").machine == "a machine, 2 threads, 2026-11-21"
+    slow = minutes.seconds_of_steps(measured, "mnist-minutes").of_recipes
+    measure_again(first)
+    found = minutes.seconds_of_steps(measured, "mnist-minutes")
+    assert found.machine == "another, 2 threads, 2026-11-21"
+    assert found.of_recipes == pytest.approx({step: 2 * seconds for step, seconds in slow.items()})
+    measure_again(LADDERS["standin-minutes"][0].name)
+    with pytest.raises(SystemExit, match=r"no step-standin-minutes-short of another, 2 threads\. Measure on a quiet"):
+        minutes.seconds_of_steps(measured, "standin-minutes")
 
 
 def test_what_is_not_measured_is_said(measured, tmp_path):
@@ -191,5 +218,7 @@ def test_what_is_not_measured_is_said(measured, tmp_path):
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(line for line in lines if line["row"] != "step-cifar10-minutes-short")
-    with pytest.raises(SystemExit, match=r"no step-cifar10-minutes-short\. Measure on a quiet machine"):
+    with pytest.raises(
+        SystemExit, match=r"no step-cifar10-minutes-short of a machine, 2 threads\. Measure on a quiet machine"
+    ):
         minutes.seconds_of_steps(path)
