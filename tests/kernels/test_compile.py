@@ -186,9 +186,10 @@ def test_the_others_are_well_formed_operators() -> None:
     operators = torch.ops.spikedistill
     x = (torch.rand(2, 5, 6, 6) > 0.5).float().contiguous(memory_format=torch.channels_last)
     weight = torch.randn(4, 5, 3, 3, requires_grad=True)
-    torch.library.opcheck(
-        operators.spiking_conv2d.default, (x.clone().requires_grad_(), weight, None, [1, 1], [1, 1], [1, 1], 1)
-    )
+    for convolution in (operators.spiking_conv2d, operators.conv2d):
+        torch.library.opcheck(
+            convolution.default, (x.clone().requires_grad_(), weight, None, [1, 1], [1, 1], [1, 1], 1)
+        )
     rows, matrix = (torch.rand(3, 5) > 0.5).float(), torch.randn(4, 5, requires_grad=True)
     torch.library.opcheck(operators.spiking_linear.default, (rows, matrix, torch.zeros(4, requires_grad=True)))
     torch.library.opcheck(operators.max_pool2d.default, (x.clone().requires_grad_(), 2))

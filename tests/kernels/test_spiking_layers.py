@@ -74,6 +74,16 @@ def test_convolution(conv: nn.Conv2d, dtype: torch.dtype) -> None:
         torch.testing.assert_close(fast, slow)
 
 
+@pytest.mark.parametrize("conv", CONVOLUTIONS, ids=str)
+def test_convolution_of_anything(conv: nn.Conv2d) -> None:
+    """It shares the backward pass in bfloat16, and neither asks for spikes nor keeps bits."""
+    x = torch.randn(3, 5, 9, 7, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    x = x.contiguous(memory_format=torch.channels_last)
+    expected = results(lambda x: in_dtype(conv, x), x, conv)
+    for fast, slow in zip(results(lambda x: kernels.conv2d(x, conv), x, conv), expected, strict=True):
+        torch.testing.assert_close(fast, slow)
+
+
 PRODUCTS = {  # convolutions whose gradients are products of matrices, and a size of image
     "3x3": (nn.Conv2d(256, 260, 3, padding=1, bias=False), (4, 4)),
     "stride": (nn.Conv2d(256, 256, 3, stride=2, padding=1), (8, 7)),
@@ -108,6 +118,15 @@ def test_gradients_by_products_of_matrices(
             continue
         assert ours.shape == exact.shape
         torch.testing.assert_close(ours.double(), exact, rtol=2**-7, atol=1e-3 * exact.abs().max().item())
+
+
+@pytest.mark.parametrize("function", [kernels.conv2d, kernels.spiking_conv2d], ids=lambda one: one.__name__)
+def test_layers_have_these_gradients(function) -> None:
+    conv, size = PRODUCTS["3x3"]
+    x = spikes(3, conv.in_channels, *size, dtype=torch.bfloat16)
+    with torch.profiler.profile() as profiled:
+        results(lambda x: function(x, conv), x, conv)
+    assert "aten::mm" in {event.key for event in profiled.key_averages()}
 
 
 def in_dtype(layer: nn.Module, x: Tensor) -> Tensor:

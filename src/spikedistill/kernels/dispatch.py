@@ -76,7 +76,10 @@ def activate(
 
 
 def conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N Cout Hout Wout"]:
-    """`conv(x)`, under autocast in autocast's dtype; elsewhere the weight is cast to x's dtype."""
+    """`conv(x)`, under autocast in autocast's dtype; elsewhere the weight is cast to x's dtype.
+
+    The kernel's backward pass is another one than PyTorch's, in bfloat16: products of matrices where they are faster.
+    """
     x = x.to(_dtype(x))
     made_ready = frozen.weights()
     if made_ready is not None and x.numel() > 0 and implementation(x.device.type) == "cpu":
@@ -87,6 +90,8 @@ def conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N C
     if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         output: Tensor = conv._conv_forward(x, weight, bias)
         return output
+    if x.dtype == torch.bfloat16 and x.dim() == 4 and _on_cpu_with_gradients(x, conv.weight):
+        return ops.conv2d(x, weight, bias, *_geometry(x, conv))
     return nn.functional.conv2d(x, weight, bias, *_geometry(x, conv))
 
 
@@ -108,7 +113,7 @@ def spiking_conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tens
     Raises:
         ValueError: in the kernel, when a gradient is needed: an element is neither 0 nor 1.
     """
-    if not _keeps_bits(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
+    if not _on_cpu_with_gradients(x, conv.weight) or conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         return conv2d(x, conv)
     x, weight, bias = _in_one_dtype(x, conv.weight, conv.bias)
     return ops.spiking_conv2d(x, weight, bias, *_geometry(x, conv))
@@ -121,7 +126,7 @@ def linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out
 
 def spiking_linear(x: Float[Tensor, "*N in"], layer: nn.Linear) -> Float[Tensor, "*N out"]:
     """`linear(x, layer)` for x of spikes (0 or 1), [N, in] or [T, N, in]; otherwise like `spiking_conv2d`."""
-    if not _keeps_bits(x, layer.weight) or x.dim() not in (2, 3):
+    if not _on_cpu_with_gradients(x, layer.weight) or x.dim() not in (2, 3):
         return linear(x, layer)
     return ops.spiking_linear(*_in_one_dtype(x, layer.weight, layer.bias))
 
@@ -172,7 +177,7 @@ def _on_rates(x: Tensor, weight: Tensor) -> bool:
     return torch.is_grad_enabled() and weight.requires_grad and implementation(x.device.type) != "reference"
 
 
-def _keeps_bits(x: Tensor, weight: Tensor) -> bool:
+def _on_cpu_with_gradients(x: Tensor, weight: Tensor) -> bool:
     wanted = torch.is_grad_enabled() and weight.requires_grad and x.numel() > 0
     return wanted and implementation(x.device.type) == "cpu" and _dtype(x) in ops.DTYPES
 

@@ -1,4 +1,4 @@
-// Synapses that read spikes; the backward pass of convolutions, with products of matrices where oneDNN is slow.
+// Synapses; the backward pass of convolutions, with products of matrices where oneDNN is slow.
 #pragma once
 
 #include <ATen/ops/convolution.h>
@@ -18,8 +18,8 @@ struct Geometry {
   at::IntArrayRef stride, padding, dilation;
 };
 
-inline Tensor spiking_conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, at::IntArrayRef stride,
-                             at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
+inline Tensor conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, at::IntArrayRef stride,
+                     at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
   return at::convolution(in_rows(x), weight, bias, stride, padding, dilation, false, {0, 0}, groups)
       .contiguous(at::MemoryFormat::ChannelsLast);
 }

@@ -30,6 +30,9 @@ TORCH_LIBRARY(spikedistill, library) {
       "spiking_conv2d(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, "
       "int groups) -> Tensor");
   library.def(
+      "conv2d(Tensor x, Tensor weight, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, int groups) "
+      "-> Tensor");
+  library.def(
       "conv2d_backward(Tensor grad, Tensor x, Tensor weight, int[2] stride, int[2] padding, int[2] dilation, "
       "int groups, bool[3] wanted) -> (Tensor, Tensor, Tensor)");
   library.def("spiking_linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor");
@@ -46,7 +49,8 @@ TORCH_LIBRARY_IMPL(spikedistill, CPU, library) {
   library.impl("mean_over_time", TORCH_FN(mean_over_time));
   library.impl("pack_spikes", TORCH_FN(pack_spikes));
   library.impl("unpack_spikes", TORCH_FN(unpack_spikes));
-  library.impl("spiking_conv2d", TORCH_FN(spiking_conv2d));
+  library.impl("spiking_conv2d", TORCH_FN(spikedistill::conv2d));
+  library.impl("conv2d", TORCH_FN(spikedistill::conv2d));
   library.impl("conv2d_backward", TORCH_FN(conv2d_backward));
   library.impl("spiking_linear", TORCH_FN(spiking_linear));
   library.impl("max_pool2d", TORCH_FN(spikedistill::max_pool2d));

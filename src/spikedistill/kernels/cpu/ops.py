@@ -82,6 +82,12 @@ def spiking_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: An
     return y
 
 
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *geometry: Any) -> Tensor:
+    """Convolution of anything, with the backward pass of `spiking_conv2d`; it keeps x as it is."""
+    y: Tensor = torch.ops.spikedistill.conv2d(x, weight, bias, *geometry)
+    return y
+
+
 def conv2d_backward(
     grad: Tensor, x: Tensor, weight: Tensor, geometry: Sequence[Any], wanted: Sequence[bool]
 ) -> tuple[Tensor | None, ...]:
@@ -285,15 +291,27 @@ def _norm_act_rate_backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Any
     )
 
 
-def _keep_conv2d(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
+def _keep_spiking_conv2d(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
     x, weight, _, *ctx.geometry = inputs
     ctx.shape, ctx.dtype = x.shape, x.dtype
     ctx.save_for_backward(torch.ops.spikedistill.pack_spikes(x), weight)
 
 
-def _conv2d_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+def _spiking_conv2d_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     bits, weight = ctx.saved_tensors
-    x = torch.ops.spikedistill.unpack_spikes(bits, ctx.shape, ctx.dtype)
+    return _conv2d_grads(ctx, grad, torch.ops.spikedistill.unpack_spikes(bits, ctx.shape, ctx.dtype), weight)
+
+
+def _keep_conv2d(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001
+    x, weight, _, *ctx.geometry = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _conv2d_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    return _conv2d_grads(ctx, grad, *ctx.saved_tensors)
+
+
+def _conv2d_grads(ctx: Any, grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Any, ...]:
     return (*conv2d_backward(grad, x, weight, ctx.geometry, ctx.needs_input_grad[:3]), None, None, None, None)
 
 
@@ -339,6 +357,7 @@ FAKES: dict[str, Callable[..., Any]] = {
     "pack_spikes": _fake_pack,
     "unpack_spikes": _fake_unpack,
     "spiking_conv2d": _fake_conv2d,
+    "conv2d": _fake_conv2d,
     "conv2d_backward": _fake_conv2d_backward,
     "spiking_linear": _fake_linear,
     "max_pool2d": _fake_pool,
@@ -347,7 +366,8 @@ FAKES: dict[str, Callable[..., Any]] = {
 GRADIENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "norm_act": (_norm_act_backward, _keep_norm_act),
     "norm_act_rate": (_norm_act_rate_backward, _keep_norm_act_rate),
-    "spiking_conv2d": (_conv2d_backward, _keep_conv2d),
+    "spiking_conv2d": (_spiking_conv2d_backward, _keep_spiking_conv2d),
+    "conv2d": (_conv2d_backward, _keep_conv2d),
     "spiking_linear": (_linear_backward, _keep_linear),
     "max_pool2d": (_pool_backward, _keep_pool),
 }
