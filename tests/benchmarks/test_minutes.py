@@ -124,6 +124,7 @@ def test_minutes_are_images_where_an_image_takes_a_millisecond(measured, tmp_pat
         ("10 minutes: drawn", 4, 0),
         ("10 minutes: muon", 2, 4),
         ("60 minutes: distilled-drawn", 10, 25),
+        ("15 minutes: muon from a longer ANN", 2, 8),
         ("60 minutes: muon", 17, 12),
     ):
         assert points[title].own == pytest.approx(own * epoch)
