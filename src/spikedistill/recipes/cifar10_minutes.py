@@ -24,8 +24,8 @@ half the threshold before the first step, and fewer epochs of the ANN for more o
 machine, and the plot, is `python -m benchmarks.minutes`.
 
 `muon` (ten minutes), `muon-quarter` (of an hour) and `muon-hour` are `half-drawn` with Muon for filters, in the ANN and
-the student, at the rates of `cifar10-minutes-choice`. `muon-longer-ann` parts the quarter otherwise: 8 epochs of the ANN
-and 2 of the student, where `muon-quarter` has 4 and 3.
+the student, at the rates of `cifar10-minutes-choice`. `muon-longer-ann` parts the quarter otherwise: 8 epochs of the
+ANN and 2 of the student, where `muon-quarter` has 4 and 3.
 """
 
 from dataclasses import replace

@@ -1,7 +1,8 @@
 """What `cifar10-minutes-muon` has of its own, judged on validation images: Muon for filters, and its rates.
 
 The ANN of WRN16-2 in three epochs, and the student in one from an ANN by Muon that has not seen those images either,
-by SGD and by Muon; from an ANN of twelve epochs all of the student's rates times a factor. Until all of it has run, `cifar10_minutes.py` has the best of the rates that have.
+by SGD and by Muon; from an ANN of twelve epochs all of the student's rates times a factor. Until all of it has run,
+`cifar10_minutes.py` has the best of the rates that have.
 """
 
 from dataclasses import replace
