@@ -1,4 +1,7 @@
-"""The spiking twin of the network of `plain_wrn.py`: `spikedistill train twin.py:student`, beside plain_wrn.pt."""
+"""The spiking twin of the network of `plain_wrn.py`: `spikedistill train twin.py:student`, beside plain_wrn.pt.
+
+`by_muon` is the same in four epochs, with Muon for filters.
+"""
 
 from dataclasses import replace
 
@@ -12,4 +15,7 @@ student = replace(
     start=(),
     epochs=5,
     evaluate_every=1,
+)
+by_muon = replace(
+    student, name="cifar10-foreign-twin-muon", optimizer=load_recipe("cifar10-minutes-muon").optimizer, epochs=4
 )

@@ -17,7 +17,8 @@ RESULTS = Path(__file__).parents[2] / "results"
 HASHES = json.loads((RESULTS / "hashes.json").read_text())
 RECIPES = recipe_files.shipped()
 TABLES = tuple(recipe_files.shipped_tables().values())
-BESIDE = {"cifar10-foreign-twin": RESULTS / "foreign" / "twin.py:student"}
+TWIN = RESULTS / "foreign" / "twin.py"
+BESIDE = {"cifar10-foreign-twin": f"{TWIN}:student", "cifar10-foreign-twin-muon": f"{TWIN}:by_muon"}
 """Recipes that lie beside their runs."""
 
 
@@ -50,7 +51,7 @@ def test_a_recipe_or_a_table_of_this_library_gives_the_run(place):
 def beside(run):
     """Of a twin the module's weights are in the hash, and are not kept."""
     if run.name in BESIDE:
-        recipe = with_seed(recipe_files.load(str(BESIDE[run.name])), run.seed, tied=True)
+        recipe = with_seed(recipe_files.load(BESIDE[run.name]), run.seed, tied=True)
         yield replace(recipe, precision=run.precision, model=replace(recipe.model, digest=run.model.digest))
 
 
