@@ -1,12 +1,14 @@
 """The spiking twin of the network of `plain_wrn.py`: `spikedistill train twin.py:student`, beside plain_wrn.pt.
 
-`by_muon` is the same in four epochs, with Muon for filters.
+`by_muon` is the same in four epochs, with Muon for filters; in `subtracting` a spike takes the threshold off the
+potential, and each layer is scaled so that 97 % of its activations as an ANN are below it.
 """
 
 from dataclasses import replace
 
 from spikedistill import load_recipe
 from spikedistill.models import Twin
+from spikedistill.starts import Calibrated
 
 student = replace(
     load_recipe("cifar10-minutes-half-drawn"),
@@ -18,4 +20,10 @@ student = replace(
 )
 by_muon = replace(
     student, name="cifar10-foreign-twin-muon", optimizer=load_recipe("cifar10-minutes-muon").optimizer, epochs=4
+)
+subtracting = replace(
+    by_muon,
+    name="cifar10-foreign-twin-subtracting",
+    neuron=replace(student.neuron, reset=None),
+    start=(Calibrated(percentile=97.0),),
 )

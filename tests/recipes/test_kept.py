@@ -18,7 +18,11 @@ HASHES = json.loads((RESULTS / "hashes.json").read_text())
 RECIPES = recipe_files.shipped()
 TABLES = tuple(recipe_files.shipped_tables().values())
 TWIN = RESULTS / "foreign" / "twin.py"
-BESIDE = {"cifar10-foreign-twin": f"{TWIN}:student", "cifar10-foreign-twin-muon": f"{TWIN}:by_muon"}
+BESIDE = {
+    "cifar10-foreign-twin": f"{TWIN}:student",
+    "cifar10-foreign-twin-muon": f"{TWIN}:by_muon",
+    "cifar10-foreign-twin-subtracting": f"{TWIN}:subtracting",
+}
 """Recipes that lie beside their runs."""
 
 
