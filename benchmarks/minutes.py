@@ -143,7 +143,7 @@ class Steps:
 
     of_recipes: Mapping[Step, float]
     of_opponent: float | None
-    """None for tables which it does not stand beside."""
+    """None where the machine has not measured it."""
     machine: str
 
     def of(self, recipe: Recipe, share: float) -> float:

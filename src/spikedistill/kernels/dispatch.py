@@ -90,7 +90,7 @@ def conv2d(x: Float[Tensor, "N Cin H W"], conv: nn.Conv2d) -> Float[Tensor, "N C
     if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
         output: Tensor = conv._conv_forward(x, weight, bias)
         return output
-    if x.dtype == torch.bfloat16 and x.dim() == 4 and _on_cpu_with_gradients(x, conv.weight):
+    if x.dtype == torch.bfloat16 and _on_cpu_with_gradients(x, conv.weight):
         return ops.conv2d(x, weight, bias, *_geometry(x, conv))
     return nn.functional.conv2d(x, weight, bias, *_geometry(x, conv))
 

@@ -164,8 +164,12 @@ muon_longer_ann = replace(
     name="cifar10-minutes-muon-longer-ann",
 )
 muon_hour = replace(_by_muon(_half_drawn(ann_12_epochs_muon, 17)), name="cifar10-minutes-muon-hour")
-MUON = {15: {"muon": muon_quarter, "muon from a longer ANN": muon_longer_ann}, 60: {"muon": muon_hour}}
-"""By minutes, those longer than ten, and label."""
+HALF_DRAWN = {
+    15: {"muon": muon_quarter, "muon from a longer ANN": muon_longer_ann},
+    30: {},
+    60: {"half-drawn": half_drawn, "muon": muon_hour},
+}
+"""By minutes, and label."""
 
 LADDER = (plain, short, whitened, start, distilled, rates)
 BESIDE = (phases, drawn, averaged, distilled_drawn, muon)
@@ -173,12 +177,11 @@ LONGER = {
     minutes: {
         "plain": replace(plain, epochs=PLAIN_EPOCHS[minutes]),
         "distilled-drawn": DISTILLED_DRAWN[minutes],
-        **({"half-drawn": half_drawn} if minutes == 60 else {}),
-        **MUON.get(minutes, {}),
+        **HALF_DRAWN[minutes],
     }
     for minutes in PLAIN_EPOCHS
 }
-"""By minutes, and label."""
+"""Likewise, all of them."""
 
 
 def _label(recipe: Recipe) -> str:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from spikedistill.optim import Optimizer
 from spikedistill.recipe import Recipe, everywhere
-from spikedistill.recipes._short import filters_apart, parts
-from spikedistill.recipes.cifar10_minutes import HALF, ann, muon, muon_hour
+from spikedistill.recipes._short import HALF, filters_apart, parts
+from spikedistill.recipes.cifar10_minutes import ann, muon, muon_hour
 from spikedistill.starts import Calibrated
 from spikedistill.table import Row, Table
 
@@ -21,7 +21,8 @@ FILTER_RATES = (0.02, 0.05, 0.1)
 STARTED_FILTER_RATES = (0.0025, 0.007, 0.02, 0.05)
 FACTORS = (1.0, 0.3, 0.1)
 PERCENTILE = 97.0
-"""With which the ANN's weights give the most accurate student before its first step, of 99.9, 99, 97 and 95."""
+"""With which the ANN's weights give the most accurate student before its first step, of 99.9, 99, 97 and 95: by hand,
+on held-out images (results/README.md)."""
 
 
 def _judged(recipe: Recipe, epochs: int) -> Recipe:
