@@ -150,8 +150,8 @@ def _ann_by_muon(ann: Recipe) -> Recipe:
     return replace(ann, name=f"{ann.name}-muon", optimizer=filters_apart(0.1, 0.05))
 
 
-def _by_muon(half_drawn: Recipe) -> Recipe:
-    return replace(half_drawn, name="cifar10-minutes-muon", optimizer=filters_apart(0.03, 0.007))
+def _by_muon(half_drawn: Recipe, factor: float = 1.0) -> Recipe:
+    return replace(half_drawn, name="cifar10-minutes-muon", optimizer=filters_apart(0.03 * factor, 0.007 * factor))
 
 
 ann_12_epochs = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
@@ -159,13 +159,16 @@ half_drawn = _half_drawn(ann_12_epochs, 17)
 ann_brief_muon, ann_12_epochs_muon = _ann_by_muon(ann_brief), _ann_by_muon(ann_12_epochs)
 muon = _by_muon(_half_drawn(ann_brief_muon, 2))
 muon_quarter = replace(_by_muon(_half_drawn(ann_brief_muon, 3)), name="cifar10-minutes-muon-quarter")
-muon_longer_ann = replace(
-    _by_muon(_half_drawn(_ann_by_muon(replace(ann, name="cifar10-minutes-ann-8-epochs", epochs=8)), 2)),
-    name="cifar10-minutes-muon-longer-ann",
-)
+ann_8_epochs_muon = _ann_by_muon(replace(ann, name="cifar10-minutes-ann-8-epochs", epochs=8))
+muon_longer_ann = replace(_by_muon(_half_drawn(ann_8_epochs_muon, 2)), name="cifar10-minutes-muon-longer-ann")
+muon_half_rates = replace(_by_muon(_half_drawn(ann_8_epochs_muon, 2), 0.5), name="cifar10-minutes-muon-half-rates")
 muon_hour = replace(_by_muon(_half_drawn(ann_12_epochs_muon, 17)), name="cifar10-minutes-muon-hour")
 HALF_DRAWN = {
-    15: {"muon": muon_quarter, "muon from a longer ANN": muon_longer_ann},
+    15: {
+        "muon": muon_quarter,
+        "muon from a longer ANN": muon_longer_ann,
+        "muon from a longer ANN at half the rates": muon_half_rates,
+    },
     30: {},
     60: {"half-drawn": half_drawn, "muon": muon_hour},
 }
