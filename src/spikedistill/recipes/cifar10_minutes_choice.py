@@ -51,7 +51,8 @@ def _times(recipe: Recipe, factor: float, rates: tuple[float, float], group: str
 
 
 def _of_longer_ann(epochs: int) -> Recipe:
-    return replace(_judged(muon_hour, epochs), name=f"cifar10-minutes-muon-{epochs}-epochs")
+    judged = _judged(muon_hour, epochs)
+    return judged if epochs == 1 else replace(judged, name=f"cifar10-minutes-muon-{epochs}-epochs")
 
 
 def _group(epochs: int) -> str:
