@@ -1,5 +1,7 @@
 """What short trainings share: the parts that docs/short-trainings.md measures, as values."""
 
+from dataclasses import replace
+
 from spikedistill.data import AlternatingFlip, Crop
 from spikedistill.neurons import IF
 from spikedistill.optim import SGD, Linear, Muon, Phase
@@ -24,3 +26,16 @@ def parts(learning_rate: float) -> SGD:
 def filters_apart(learning_rate: float, filter_rate: float) -> Muon:
     """Return the same, with filters by Muon."""
     return Muon(learning_rate, nesterov=True, norm_bias_factor=8.0, filter_rate=filter_rate)
+
+
+def times(optimizer: Muon, factor: float) -> Muon:
+    """Return the same with both of its learning rates times a factor."""
+    return replace(
+        optimizer, learning_rate=factor * optimizer.learning_rate, filter_rate=factor * optimizer.filter_rate
+    )
+
+
+BY_MUON = filters_apart(0.1, 0.05)
+"""What begins at random; rates by `cifar10_minutes_choice.py`."""
+STARTED_BY_MUON = filters_apart(0.03, 0.007)
+"""What begins with weights, likewise."""

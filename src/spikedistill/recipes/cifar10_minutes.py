@@ -39,14 +39,16 @@ from spikedistill.optim import SGD, Cosine, Triangle
 from spikedistill.recipe import Recipe
 from spikedistill.recipes._short import (
     AUGMENT,
+    BY_MUON,
     HALF,
     ONE_STEP_FIRST,
     RATES_FIRST,
     REESTIMATE,
     STARTED,
+    STARTED_BY_MUON,
     STEPS_DRAWN,
-    filters_apart,
     parts,
+    times,
 )
 from spikedistill.starts import Weights, Whitened, ann_of, from_ann
 from spikedistill.table import Row, Table
@@ -147,22 +149,22 @@ def _half_drawn(ann: Recipe, epochs: int) -> Recipe:
 
 
 def _ann_by_muon(ann: Recipe) -> Recipe:
-    return replace(ann, name=f"{ann.name}-muon", optimizer=filters_apart(0.1, 0.05))
+    return replace(ann, name=f"{ann.name}-muon", optimizer=BY_MUON)
 
 
-def _by_muon(half_drawn: Recipe, factor: float = 1.0) -> Recipe:
-    return replace(half_drawn, name="cifar10-minutes-muon", optimizer=filters_apart(0.03 * factor, 0.007 * factor))
+def _by_muon(half_drawn: Recipe, name: str = "cifar10-minutes-muon", factor: float = 1.0) -> Recipe:
+    return replace(half_drawn, name=name, optimizer=times(STARTED_BY_MUON, factor))
 
 
 ann_12_epochs = replace(ann, name="cifar10-minutes-ann-12-epochs", epochs=12)
 half_drawn = _half_drawn(ann_12_epochs, 17)
 ann_brief_muon, ann_12_epochs_muon = _ann_by_muon(ann_brief), _ann_by_muon(ann_12_epochs)
 muon = _by_muon(_half_drawn(ann_brief_muon, 2))
-muon_quarter = replace(_by_muon(_half_drawn(ann_brief_muon, 3)), name="cifar10-minutes-muon-quarter")
+muon_quarter = _by_muon(_half_drawn(ann_brief_muon, 3), "cifar10-minutes-muon-quarter")
 ann_8_epochs_muon = _ann_by_muon(replace(ann, name="cifar10-minutes-ann-8-epochs", epochs=8))
-muon_longer_ann = replace(_by_muon(_half_drawn(ann_8_epochs_muon, 2)), name="cifar10-minutes-muon-longer-ann")
-muon_half_rates = replace(_by_muon(_half_drawn(ann_8_epochs_muon, 2), 0.5), name="cifar10-minutes-muon-half-rates")
-muon_hour = replace(_by_muon(_half_drawn(ann_12_epochs_muon, 17)), name="cifar10-minutes-muon-hour")
+muon_longer_ann = _by_muon(_half_drawn(ann_8_epochs_muon, 2), "cifar10-minutes-muon-longer-ann")
+muon_half_rates = _by_muon(_half_drawn(ann_8_epochs_muon, 2), "cifar10-minutes-muon-half-rates", 0.5)
+muon_hour = _by_muon(_half_drawn(ann_12_epochs_muon, 17), "cifar10-minutes-muon-hour")
 HALF_DRAWN = {
     15: {
         "muon": muon_quarter,

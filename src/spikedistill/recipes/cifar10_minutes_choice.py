@@ -8,9 +8,9 @@ Until all of it has run, `cifar10_minutes.py` has the best of the rates that had
 
 from dataclasses import replace
 
-from spikedistill.optim import Optimizer
+from spikedistill.optim import Muon, Optimizer
 from spikedistill.recipe import Recipe, everywhere
-from spikedistill.recipes._short import HALF, filters_apart, parts
+from spikedistill.recipes._short import BY_MUON, HALF, STARTED_BY_MUON, filters_apart, parts, times
 from spikedistill.recipes.cifar10_minutes import ann, ann_12_epochs_muon, muon, muon_hour
 from spikedistill.starts import Calibrated
 from spikedistill.table import Row, Table
@@ -46,8 +46,8 @@ def _row(recipe: Recipe, label: str, optimizer: Optimizer, group: str) -> Row:
     return Row(label, replace(recipe, name=name, optimizer=optimizer), group=group)
 
 
-def _times(recipe: Recipe, factor: float, rates: tuple[float, float], group: str) -> Row:
-    return _row(recipe, f"Muon times {factor:g}", filters_apart(*(factor * rate for rate in rates)), group)
+def _times(recipe: Recipe, optimizer: Muon, factor: float, group: str) -> Row:
+    return _row(recipe, f"Muon times {factor:g}", times(optimizer, factor), group)
 
 
 def _of_longer_ann(epochs: int) -> Recipe:
@@ -65,23 +65,23 @@ table = Table(
     (
         _row(_ann, "SGD", parts(0.1), "ANN, 3 epochs"),
         *(_row(_ann, f"Muon {rate:g}", filters_apart(0.1, rate), "ANN, 3 epochs") for rate in FILTER_RATES),
-        *(_times(_longer_ann, factor, (0.1, 0.05), "ANN, 12 epochs") for factor in ANN_FACTORS),
+        *(_times(_longer_ann, BY_MUON, factor, "ANN, 12 epochs") for factor in ANN_FACTORS),
         _row(_student, "SGD", parts(0.03), "student, 1 epoch"),
         *(
             _row(_student, f"Muon {rate:g}", filters_apart(0.03, rate), "student, 1 epoch")
             for rate in STARTED_FILTER_RATES
         ),
         *(
-            _times(_of_longer_ann(epochs), factor, (0.03, 0.007), _group(epochs))
+            _times(_of_longer_ann(epochs), STARTED_BY_MUON, factor, _group(epochs))
             for epochs, factors in FACTORS.items()
             for factor in factors
         ),
         *(
             _row(_subtracting(_of_longer_ann(1), percentile), label, optimizer, f"{_group(1)}, another reset")
             for percentile, label, optimizer in (
-                (None, "soft reset", muon.optimizer),
-                (PERCENTILE, "soft reset calibrated", muon.optimizer),
-                (PERCENTILE, "soft reset calibrated times 0.3", filters_apart(0.03 * 0.3, 0.007 * 0.3)),
+                (None, "soft reset", STARTED_BY_MUON),
+                (PERCENTILE, "soft reset calibrated", STARTED_BY_MUON),
+                (PERCENTILE, "soft reset calibrated times 0.3", times(STARTED_BY_MUON, 0.3)),
             )
         ),
     ),
