@@ -25,7 +25,8 @@ machine, and the plot, is `python -m benchmarks.minutes`.
 
 `muon` (ten minutes), `muon-quarter` (of an hour) and `muon-hour` are `half-drawn` with Muon for filters, in the ANN and
 the student, at the rates of `cifar10-minutes-choice`. `muon-longer-ann` parts the quarter otherwise: 8 epochs of the
-ANN and 2 of the student, where `muon-quarter` has 4 and 3.
+ANN and 2 of the student, where `muon-quarter` has 4 and 3. `muon-half-rates` is that at half of the student's rates,
+`muon-hour-slower` the hour at three tenths: 12 epochs from the ANN of `hour`, where `muon-hour` has 17 and one by Muon.
 """
 
 from dataclasses import replace
@@ -165,6 +166,7 @@ ann_8_epochs_muon = _ann_by_muon(replace(ann, name="cifar10-minutes-ann-8-epochs
 muon_longer_ann = _by_muon(_half_drawn(ann_8_epochs_muon, 2), "cifar10-minutes-muon-longer-ann")
 muon_half_rates = _by_muon(_half_drawn(ann_8_epochs_muon, 2), "cifar10-minutes-muon-half-rates", 0.5)
 muon_hour = _by_muon(_half_drawn(ann_12_epochs_muon, 17), "cifar10-minutes-muon-hour")
+muon_hour_slower = _by_muon(_half_drawn(ann_long, 12), "cifar10-minutes-muon-hour-slower", 0.3)
 HALF_DRAWN = {
     15: {
         "muon": muon_quarter,
@@ -172,7 +174,11 @@ HALF_DRAWN = {
         "muon from a longer ANN at half the rates": muon_half_rates,
     },
     30: {},
-    60: {"half-drawn": half_drawn, "muon": muon_hour},
+    60: {
+        "half-drawn": half_drawn,
+        "muon": muon_hour,
+        "muon from the longest ANN at three tenths of the rates": muon_hour_slower,
+    },
 }
 """By minutes, and label."""
 
