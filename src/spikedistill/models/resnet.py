@@ -87,10 +87,10 @@ class ResNetwork(Network):
 
 
 @dataclass(frozen=True)
-class ResNet(Model):
-    """ResNet-18 or -34 with the CIFAR stem."""
+class FourStages(Model):
+    """What ResNet-18 and -34 share, whatever their stem and blocks."""
 
-    name = "resnet"
+    abstract = True
 
     depth: int = 18
     """18 or 34."""
@@ -101,6 +101,13 @@ class ResNet(Model):
         check_count(self, "width", high=2**12)
         if self.depth not in BLOCKS:
             raise InputError(f"depth must be one of {list(BLOCKS)}, not {shown(self.depth)}.")
+
+
+@dataclass(frozen=True)
+class ResNet(FourStages):
+    """ResNet-18 or -34 with the CIFAR stem."""
+
+    name = "resnet"
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`."""

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from spikedistill.errors import InputError, shown
 from spikedistill.models.layers import Add, Conv2d, GlobalMean, Linear, MaxPool2d, NormAct
 from spikedistill.models.model import Model, Network, Shape
-from spikedistill.models.resnet import BLOCKS
+from spikedistill.models.resnet import BLOCKS, FourStages
 from spikedistill.neurons import BatchNorm, Neuron, Normalisation
-from spikedistill.values.checks import check_count
 
 
 class SEWBlock(nn.Module):
@@ -77,20 +75,10 @@ class SEWNetwork(Network):
 
 
 @dataclass(frozen=True)
-class SEWResNet(Model):
+class SEWResNet(FourStages):
     """SEW-ResNet-18 or -34; as an ANN, TSER's teachers, its blocks add what ReLU gives."""
 
     name = "sew-resnet"
-
-    depth: int = 18
-    """18 or 34."""
-    width: int = 64
-    """Channels of the first stage; doubled in each of the three others."""
-
-    def __post_init__(self) -> None:
-        check_count(self, "width", high=2**12)
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth must be one of {list(BLOCKS)}, not {shown(self.depth)}.")
 
     def build(self, shape: Shape, classes: int, neuron: Neuron, norm: Normalisation = BatchNorm()) -> Network:
         """See `Model.build`."""
