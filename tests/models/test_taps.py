@@ -172,6 +172,16 @@ def test_wrong_names_get_the_nearest_right_one():
         attach(Nested(), ("block.1",))
 
 
+def test_names_that_are_near_to_none_get_those_that_there_are():
+    network = ConvNet((4,), (8,)).build((2, 8, 8), 5, IF())
+    with pytest.raises(InputError, match=r"no module 'nowhere' to tap\. Its stages are conv_acts\.0\.$"):
+        attach(network, ("nowhere",))
+    with pytest.raises(InputError, match=r"Its modules are 0, 1, 2, 3, 4, 5, 6, 7 and 2 more\.$"):
+        attach(nn.Sequential(*(nn.Identity() for _ in range(10))), ("nowhere",))
+    with pytest.raises(InputError, match=r"Its modules are none\.$"):
+        attach(nn.Identity(), ("nowhere",))
+
+
 def test_a_module_without_stages_has_to_be_told_paths():
     """No taps at all would be a silent answer."""
     with pytest.raises(InputError, match="does not say what its stages are"):

@@ -26,6 +26,8 @@ INPUT = ".input"
 """The end of the name of what enters a module."""
 STAGES = "stages"
 """Stands for all of a network's own `stages`; "stages.current" for the module `current` of each."""
+SHOWN = 8
+"""Names of modules in an error."""
 
 
 @dataclass
@@ -172,9 +174,29 @@ def attach(network: nn.Module, names: Sequence[str], *, time: bool = True) -> Ta
     for path in paths:
         module = path if path in modules else path.removesuffix(INPUT)
         if module not in modules:
-            raise InputError(f"{type(network).__name__} has no module {module!r} to tap.{nearest(module, modules)}")
+            raise InputError(
+                f"{type(network).__name__} has no module {module!r} to tap.{_instead(module, network, modules)}"
+            )
         taps.hook(path, modules)
     return taps
+
+
+def _instead(module: str, network: nn.Module, modules: dict[str, nn.Module]) -> str:
+    """The nearest name, or where none is near the network's stages, or its first modules."""
+    if near := nearest(module, modules):
+        return near
+    names, kind = _stages(network), "stages"
+    if not names:
+        names, kind = tuple(name for name in modules if name), "modules"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f" Its {kind} are {', '.join(names[:SHOWN]) or 'none'}{more}."
+
+
+def _stages(network: nn.Module) -> tuple[str, ...]:
+    """The paths that a network calls its stages; none where it says nothing of that kind."""
+    stages = getattr(network, "stages", ())
+    named = isinstance(stages, tuple | list) and all(isinstance(path, str) for path in stages)
+    return tuple(stages) if named else ()
 
 
 def _version(tensor: Tensor) -> int | None:
@@ -187,8 +209,8 @@ def _paths(network: nn.Module, name: str, modules: dict[str, nn.Module]) -> tupl
     first, _, inside = name.partition(".")
     if first != STAGES or (inside and name in modules):
         return (name,)
-    stages = getattr(network, "stages", ())
-    if not stages or not all(isinstance(path, str) for path in stages):
+    stages = _stages(network)
+    if not stages:
         raise InputError(
             f"{type(network).__name__} does not say what its stages are. Name modules by their dotted paths."
         )
