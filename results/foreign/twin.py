@@ -28,6 +28,7 @@ slower = replace(
     name="cifar10-foreign-twin-slower",
     optimizer=replace(_muon, learning_rate=0.3 * _muon.learning_rate, filter_rate=0.3 * _muon.filter_rate),
     epochs=6,
+    evaluate_every=3,
 )
 subtracting = replace(
     by_muon,
