@@ -18,8 +18,8 @@ many; 5 epochs), `drawn` (T drawn for each batch from 1 to 4; 4 epochs), `averag
 is `distilled` with T drawn: on the stand-in as good at T = 4 in the same time, and better with fewer steps.
 
 The table has the ladder, and `plain` and `distilled-drawn` again with 15, 30 and 60 minutes, each a run of its own with
-its schedule: `spikedistill table cifar10-minutes --run --jobs 2`. The longest of `distilled-drawn` is `hour`, the
-network under `weights/`. Beside it `half-drawn` has what was best on the stand-in since: by labels, the potential at
+its schedule: `spikedistill table cifar10-minutes --run --jobs 2`. The longest of `distilled-drawn` is `hour`; its
+network is under `weights/`, that of `muon-hour-slower` too. Beside it `half-drawn` has what was best on the stand-in since: by labels, the potential at
 half the threshold before the first step, and fewer epochs of the ANN for more of the student. What the minutes are on a
 machine, and the plot, is `python -m benchmarks.minutes`.
 
