@@ -21,6 +21,7 @@ TWIN = RESULTS / "foreign" / "twin.py"
 BESIDE = {
     "cifar10-foreign-twin": f"{TWIN}:student",
     "cifar10-foreign-twin-muon": f"{TWIN}:by_muon",
+    "cifar10-foreign-twin-slower": f"{TWIN}:slower",
     "cifar10-foreign-twin-subtracting": f"{TWIN}:subtracting",
 }
 """Recipes that lie beside their runs."""

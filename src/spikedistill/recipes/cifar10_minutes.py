@@ -19,9 +19,9 @@ is `distilled` with T drawn: on the stand-in as good at T = 4 in the same time, 
 
 The table has the ladder, and `plain` and `distilled-drawn` again with 15, 30 and 60 minutes, each a run of its own with
 its schedule: `spikedistill table cifar10-minutes --run --jobs 2`. The longest of `distilled-drawn` is `hour`; its
-network is under `weights/`, that of `muon-hour-slower` too. Beside it `half-drawn` has what was best on the stand-in since: by labels, the potential at
-half the threshold before the first step, and fewer epochs of the ANN for more of the student. What the minutes are on a
-machine, and the plot, is `python -m benchmarks.minutes`.
+network is under `weights/`, that of `muon-hour-slower` too. Beside it `half-drawn` has what was best on the stand-in
+since: by labels, the potential at half the threshold before the first step, and fewer epochs of the ANN for more of the
+student. What the minutes are on a machine, and the plot, is `python -m benchmarks.minutes`.
 
 `muon` (ten minutes), `muon-quarter` (of an hour) and `muon-hour` are `half-drawn` with Muon for filters, in the ANN and
 the student, at the rates of `cifar10-minutes-choice`. `muon-longer-ann` parts the quarter otherwise: 8 epochs of the
