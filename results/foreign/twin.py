@@ -22,11 +22,10 @@ student = replace(
 by_muon = replace(
     student, name="cifar10-foreign-twin-muon", optimizer=load_recipe("cifar10-minutes-muon").optimizer, epochs=4
 )
-_muon = by_muon.optimizer
 slower = replace(
     by_muon,
     name="cifar10-foreign-twin-slower",
-    optimizer=replace(_muon, learning_rate=0.3 * _muon.learning_rate, filter_rate=0.3 * _muon.filter_rate),
+    optimizer=load_recipe("cifar10-minutes-muon-hour-slower").optimizer,
     epochs=6,
     evaluate_every=3,
 )

@@ -51,6 +51,7 @@ def _times(recipe: Recipe, optimizer: Muon, factor: float, group: str) -> Row:
 
 
 def _of_longer_ann(epochs: int) -> Recipe:
+    """Return the student; those of one epoch keep the name under which they have run."""
     judged = _judged(muon_hour, epochs)
     return judged if epochs == 1 else replace(judged, name=f"cifar10-minutes-muon-{epochs}-epochs")
 
